@@ -1,0 +1,135 @@
+"""A sheet of pictures: input, ground truth and the prediction of every method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmseg.registry import DATASETS
+from PIL import Image, ImageDraw, ImageFont
+
+IGNORE_INDEX = 255
+PANEL_WIDTH = 256
+MARGIN = 6
+TEXT_HEIGHT = 22
+SWATCH = 14
+LEGEND_WIDTH = 120
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An image of the test split.
+
+    Args:
+        stem: Name of the image file without its ending.
+        image: The picture.
+        label: Class index of every pixel (H, W), 255 where there is none.
+    """
+
+    stem: str
+    image: Image.Image
+    label: np.ndarray
+
+
+@dataclass(frozen=True)
+class SampleSet:
+    """A few samples with the names and RGB colours of the classes."""
+
+    samples: Sequence[Sample]
+    classes: Sequence[str]
+    palette: np.ndarray
+
+
+def load_samples(config: str, count: int) -> SampleSet:
+    """Read images spread evenly over the test split of a config."""
+    cfg = Config.fromfile(config)
+    # The data set builds its transforms from the registry of the default scope.
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        dataset = DATASETS.build(cfg.test_dataloader.dataset)
+        chosen = np.linspace(0, len(dataset) - 1, min(count, len(dataset)), dtype=int)
+        samples = [_load_sample(dataset[int(index)]) for index in chosen]
+    palette = np.array(dataset.metainfo['palette'], dtype=np.uint8)
+    return SampleSet(samples, dataset.metainfo['classes'], palette)
+
+
+def _load_sample(item: dict) -> Sample:
+    data_sample = item['data_samples']
+    path = Path(data_sample.img_path)
+    label = data_sample.gt_sem_seg.data.squeeze(0).numpy()
+    return Sample(path.stem, Image.open(path).convert('RGB'), label)
+
+
+def colorize(label: np.ndarray, palette: np.ndarray) -> Image.Image:
+    """Paint class indices (H, W) in their colours, pixels without a class black."""
+    table = np.zeros((IGNORE_INDEX + 1, 3), dtype=np.uint8)
+    table[: len(palette)] = palette
+    return Image.fromarray(table[label])
+
+
+def draw_sheet(data: SampleSet, predictions: Mapping[str, Path | None]) -> Image.Image:
+    """Draw a row a sample and a column a picture, headings above, a legend below.
+
+    Args:
+        data: The samples.
+        predictions: For every method the folder with ``<stem>.png`` of class
+            indices, None for a method without a result.
+    """
+    rows = [_panels(sample, data.palette, predictions) for sample in data.samples]
+    headings = ['input', 'ground truth', *predictions]
+    width, height = rows[0][0].size
+    sheet_width = MARGIN + len(headings) * (width + MARGIN)
+    rows_height = TEXT_HEIGHT + len(rows) * (height + MARGIN)
+    legend = _draw_legend(data.classes, data.palette, sheet_width)
+    sheet = Image.new('RGB', (sheet_width, rows_height + legend.height), 'white')
+    for column, heading in enumerate(headings):
+        x = MARGIN + column * (width + MARGIN)
+        _write(sheet, (x, MARGIN // 2), heading)
+        for row, panels in enumerate(rows):
+            sheet.paste(panels[column], (x, TEXT_HEIGHT + row * (height + MARGIN)))
+    sheet.paste(legend, (0, rows_height))
+    return sheet
+
+
+def _panels(
+    sample: Sample, palette: np.ndarray, predictions: Mapping[str, Path | None]
+) -> list[Image.Image]:
+    size = (PANEL_WIDTH, round(PANEL_WIDTH * sample.image.height / sample.image.width))
+    labels = [colorize(sample.label, palette)]
+    labels += [
+        colorize(np.array(Image.open(folder / f'{sample.stem}.png')), palette)
+        if folder
+        else _no_result(size)
+        for folder in predictions.values()
+    ]
+    nearest = [label.resize(size, Image.Resampling.NEAREST) for label in labels]
+    return [sample.image.resize(size, Image.Resampling.BILINEAR), *nearest]
+
+
+def _no_result(size: tuple[int, int]) -> Image.Image:
+    panel = Image.new('RGB', size, 'lightgray')
+    _write(panel, (MARGIN, MARGIN), 'no result')
+    return panel
+
+
+def _draw_legend(
+    classes: Sequence[str], palette: np.ndarray, width: int
+) -> Image.Image:
+    columns = max(1, (width - MARGIN) // LEGEND_WIDTH)
+    lines = -(-len(classes) // columns)
+    legend = Image.new('RGB', (width, lines * TEXT_HEIGHT + MARGIN), 'white')
+    for index, name in enumerate(classes):
+        x = MARGIN + index % columns * LEGEND_WIDTH
+        y = MARGIN // 2 + index // columns * TEXT_HEIGHT
+        swatch = Image.new('RGB', (SWATCH, SWATCH), tuple(map(int, palette[index])))
+        legend.paste(swatch, (x, y + 2))
+        _write(legend, (x + SWATCH + 5, y), name)
+    return legend
+
+
+def _write(image: Image.Image, position: tuple[int, int], text: str) -> None:
+    font = ImageFont.load_default(size=14)
+    ImageDraw.Draw(image).text(position, text, fill='black', font=font)

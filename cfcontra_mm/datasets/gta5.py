@@ -1,0 +1,53 @@
+"""GTA5 as downloaded (Richter et al., Playing for Data, ECCV 2016)."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+from mmengine.logging import print_log
+from mmseg.datasets import BaseSegDataset
+from mmseg.registry import DATASETS
+
+from cfcontra_mm.datasets.classes import CITYSCAPES_METAINFO
+from cfcontra_mm.datasets.files import CheckedFiles
+
+GTA5_BLANK = ('15188', '17705')
+"""Images that are blank in the release although their labels are fine."""
+
+
+@DATASETS.register_module()
+class GTA5Dataset(CheckedFiles, BaseSegDataset):
+    """24966 game pictures, `images/00001.png`, and labels, `labels/00001.png`.
+
+    Labels are P-mode PNGs of Cityscapes' label ids, which the pipeline maps with
+    `MapLabels(table='cityscapes')`. The two blank images are left out.
+
+    Raises:
+        InputError: A missing or empty folder, or an image without its label.
+    """
+
+    METAINFO = CITYSCAPES_METAINFO
+
+    def __init__(
+        self,
+        img_suffix: str = '.png',
+        data_prefix: dict | None = None,
+        **kwargs: object,
+    ) -> None:
+        super().__init__(
+            img_suffix=img_suffix,
+            data_prefix=data_prefix or dict(img_path='images', seg_map_path='labels'),
+            **kwargs,
+        )
+
+    def filter_data(self) -> list[dict]:
+        """Leaves out `GTA5_BLANK`."""
+        kept = [
+            info
+            for info in self.data_list
+            if PurePath(info['img_path']).stem not in GTA5_BLANK
+        ]
+        if len(kept) < len(self.data_list):
+            names = ' and '.join(GTA5_BLANK)
+            print_log(f'GTA5: left out the blank images {names}', 'current')
+        return kept

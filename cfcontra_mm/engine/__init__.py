@@ -1,0 +1,21 @@
+"""The training step over domains, its hooks and its distributed set-up."""
+
+from .checkpoints import AtomicCheckpointHook
+from .ddp import DomainDistributedDataParallel
+from .hooks import (
+    FiniteLossHook,
+    MemoryBankHook,
+    SyncStatisticsHook,
+    ValidationRandomStateHook,
+)
+from .step import domain_step
+
+__all__ = [
+    'AtomicCheckpointHook',
+    'DomainDistributedDataParallel',
+    'FiniteLossHook',
+    'MemoryBankHook',
+    'SyncStatisticsHook',
+    'ValidationRandomStateHook',
+    'domain_step',
+]

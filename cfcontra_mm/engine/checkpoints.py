@@ -1,0 +1,354 @@
+"""Checkpoints: read without running code, checked against the model, written whole."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from pickle import UnpicklingError
+from zipfile import is_zipfile
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.dist import is_main_process
+from mmengine.fileio import LocalBackend, register_backend
+from mmengine.hooks import CheckpointHook
+from mmengine.logging import HistoryBuffer
+from mmengine.model import BaseTTAModel, is_model_wrapper
+from mmengine.runner import Runner
+from mmengine.runner.checkpoint import CheckpointLoader, load_state_dict
+from mmengine.utils import import_modules_from_strings
+from mmseg.apis import init_model
+from mmseg.models import BaseSegmentor
+from mmseg.registry import HOOKS
+from torch import Tensor, nn
+
+from cfcontra_mm.errors import InputError
+from cfcontra_mm.models.export import PARTS
+
+PREDICTING = tuple(f'{part}.' for part in PARTS)
+"""Prefixes of the weights that a prediction depends on."""
+
+MIN_COVERAGE = 0.95
+"""Share of these weights that a checkpoint must bring."""
+
+
+def read_checkpoint(
+    path: str | Path, map_location: str = 'cpu', trust: bool = False
+) -> dict:
+    """Read a checkpoint file without running code that it may hold.
+
+    Args:
+        path: File that MMEngine or ``torch.save`` wrote.
+        map_location: Device of the tensors.
+        trust: Whether the file may hold any Python object.
+
+    Raises:
+        InputError: The file is missing, damaged, no checkpoint, or needs ``trust``.
+    """
+    if not Path(path).is_file():
+        raise InputError(f'{path}: no such checkpoint file')
+    try:
+        with torch.serialization.safe_globals(_safe_globals()):
+            checkpoint = torch.load(
+                path, map_location=map_location, weights_only=not trust
+            )
+    except Exception as error:
+        raise InputError(_why_unreadable(path, error)) from error
+    if not isinstance(checkpoint, dict):
+        raise InputError(f'{path}: no checkpoint; it holds no dict of weights')
+    if not trust:
+        # MMEngine would run this text, which it no longer writes, on resume.
+        checkpoint.get('meta', {}).pop('config', None)
+    return checkpoint
+
+
+def _safe_globals() -> list:
+    """What MMEngine's own checkpoints hold beside tensors: the history of logs."""
+    multiarray = np._core.multiarray
+    dtypes = [getattr(np.dtypes, name) for name in np.dtypes.__all__]
+    return [
+        HistoryBuffer,
+        (_history_statistic, 'builtins.getattr'),
+        np.ndarray,
+        np.dtype,
+        multiarray._reconstruct,
+        multiarray.scalar,
+        *dtypes,
+    ]
+
+
+def _history_statistic(owner: type, name: str) -> object:
+    """``getattr`` for the methods that a pickled ``HistoryBuffer`` refers to."""
+    if owner is not HistoryBuffer or name not in ('min', 'max', 'current', 'mean'):
+        raise UnpicklingError(f'GLOBAL getattr of {name} is not allowed')
+    return getattr(owner, name)
+
+
+def _why_unreadable(path: str | Path, error: Exception) -> str:
+    refused = isinstance(error, UnpicklingError)
+    if refused and (is_zipfile(path) or 'GLOBAL' in str(error)):
+        named = re.search(r'GLOBAL ([\w.]*\w)', str(error))
+        what = named.group(1) if named else 'a Python object'
+        return (
+            f'{path}: holds more than weights ({what}), which could run any code; '
+            'pass --trust-checkpoint if you trust where it comes from'
+        )
+    return f'{path}: truncated or not a checkpoint; restore it or name another'
+
+
+def use_safe_loading(trust: bool = False) -> None:
+    """Make MMEngine read every checkpoint as :func:`read_checkpoint` does.
+
+    Its own loader falls back to running a file's code with a mere warning.
+
+    Args:
+        trust: Whether the files may hold any Python object.
+    """
+    if not trust:
+        os.environ['TORCH_FORCE_WEIGHTS_ONLY_LOAD'] = '1'  # downloads too
+
+    @CheckpointLoader.register_scheme(prefixes='', force=True)
+    def load_from_local(filename: str, map_location: str | None = None) -> dict:
+        return read_checkpoint(Path(filename).expanduser(), map_location, trust)
+
+
+def check_weights(
+    model: nn.Module, state_dict: Mapping[str, Tensor], name: str
+) -> None:
+    """Make sure that a state dict is one of this model's backbone and heads.
+
+    Args:
+        model: What the weights are for.
+        state_dict: Weights by the model's names.
+        name: Of the checkpoint, for the messages.
+
+    Raises:
+        InputError: The numbers of classes differ, a weight has another shape, or fewer
+            than ``MIN_COVERAGE`` of the model's weights are there.
+    """
+    own = {
+        key: value.shape
+        for key, value in model.state_dict().items()
+        if key.startswith(PREDICTING) and not key.endswith('num_batches_tracked')
+    }
+    for key in own.keys() & state_dict.keys():
+        if own[key] != state_dict[key].shape:
+            _refuse_shape(model, key, own[key], state_dict[key].shape, name)
+    missing = [key for key in own if key not in state_dict]
+    if len(missing) > (1 - MIN_COVERAGE) * len(own):
+        raise InputError(
+            f'{name}: brings {len(own) - len(missing)} of the {len(own)} weights of '
+            f'the backbone and heads ({missing[0]} is missing); use the config that it '
+            'was trained with'
+        )
+
+
+def _refuse_shape(
+    model: nn.Module, key: str, own: torch.Size, saved: torch.Size, name: str
+) -> None:
+    head = not key.startswith('backbone.')
+    if head and own[0] == model.decode_head.num_classes and own[1:] == saved[1:]:
+        raise InputError(
+            f'{name}: was trained for {saved[0]} classes, the config has {own[0]}; '
+            'use the config that it was trained with'
+        )
+    raise InputError(
+        f'{name}: {key} has shape {tuple(saved)}, in the config {tuple(own)}; use the '
+        'config that it was trained with'
+    )
+
+
+def weights_of(checkpoint: dict) -> dict[str, Tensor]:
+    """A checkpoint's state dict, by the names of the bare model."""
+    state_dict = checkpoint.get('state_dict', checkpoint)
+    return {key.removeprefix('module.'): value for key, value in state_dict.items()}
+
+
+def checkpoint_config(
+    checkpoint: dict, name: str | Path, trust: bool = False
+) -> Config:
+    """The config that a checkpoint was trained with.
+
+    Args:
+        checkpoint: As :func:`read_checkpoint` gives it.
+        name: Of the checkpoint, for the messages.
+        trust: Whether the config may run code, as MMEngine lets it.
+
+    Raises:
+        InputError: There is none, or it needs ``trust``.
+    """
+    text = checkpoint.get('meta', {}).get('cfg')
+    if not isinstance(text, str):
+        raise InputError(
+            f'{name}: holds no config (meta.cfg); give a checkpoint that '
+            'tools/train.py wrote'
+        )
+    if trust:
+        return Config.fromstring(text, '.py')
+    try:
+        cfg = Config(_literal_config(text))
+        import_modules_from_strings(**cfg.get('custom_imports', dict(imports=[])))
+    except ImportError as error:
+        raise InputError(f'{name}: its config needs a package: {error}') from error
+    except (ValueError, SyntaxError) as error:
+        raise InputError(
+            f'{name}: its config is more than plain values ({error}); pass '
+            '--trust-checkpoint if you trust where it comes from'
+        ) from error
+    return cfg
+
+
+class _DictCalls(ast.NodeTransformer):
+    """Turns ``dict(a=1)``, as MMEngine prints configs, into ``{'a': 1}``."""
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        name = getattr(node.func, 'id', None)
+        if name != 'dict' or node.args or any(k.arg is None for k in node.keywords):
+            raise ValueError(f'line {node.lineno} calls a function')
+        keys = [ast.Constant(keyword.arg) for keyword in node.keywords]
+        return ast.Dict(keys, [keyword.value for keyword in node.keywords])
+
+
+def _literal_config(text: str) -> dict:
+    """The values of a config's text, which is never run.
+
+    Raises:
+        ValueError: A value is no literal, or a type is a path to some function.
+    """
+    cfg = {}
+    for statement in ast.parse(text).body:
+        if not isinstance(statement, ast.Assign):
+            raise ValueError(f'line {statement.lineno} is no assignment')
+        name = ast.unparse(statement.targets[0])
+        cfg[name] = ast.literal_eval(_DictCalls().visit(statement.value))
+    # Registries import what a dotted type names; only what is registered is safe.
+    if dotted := _dotted_type([cfg.get('model'), cfg.get('test_pipeline')]):
+        raise ValueError(f'type {dotted}')
+    return cfg
+
+
+def _dotted_type(value: object) -> str | None:
+    """The first ``type`` within nested values that is a path instead of a name."""
+    if isinstance(value, dict):
+        if '.' in str(value.get('type', '')):
+            return value['type']
+        value = value.values()
+    elif not isinstance(value, list | tuple):
+        return None
+    return next(filter(None, map(_dotted_type, value)), None)
+
+
+def load_segmentor(path: str | Path, trust: bool = False) -> BaseSegmentor:
+    """Build the segmentor of a checkpoint from the config that it holds.
+
+    Args:
+        path: Checkpoint that ``tools/train.py`` wrote.
+        trust: Whether the file may hold any Python object.
+
+    Returns:
+        The segmentor, ready to predict, with its config as ``cfg`` and its classes and
+        palette in ``dataset_meta``.
+
+    Raises:
+        InputError: The checkpoint cannot be used.
+    """
+    checkpoint = read_checkpoint(path, trust=trust)
+    cfg = checkpoint_config(checkpoint, path, trust)
+    model = init_model(cfg, device=get_device())
+    state_dict = weights_of(checkpoint)
+    check_weights(model, state_dict, str(path))
+    load_state_dict(model, state_dict)
+    model.dataset_meta = dataset_meta(checkpoint, path)
+    return model
+
+
+def dataset_meta(checkpoint: dict, name: str | Path) -> dict:
+    """Names and colours of a checkpoint's classes: ``classes`` and ``palette``.
+
+    Raises:
+        InputError: The checkpoint does not hold them.
+    """
+    meta = checkpoint['meta'].get('dataset_meta') or {}
+    if not {'classes', 'palette'} <= meta.keys():
+        raise InputError(f'{name}: names no classes and palette (meta.dataset_meta)')
+    return {key: meta[key] for key in ('classes', 'palette')}
+
+
+class AtomicLocalBackend(LocalBackend):
+    """MMEngine's local files, each written beside its name and then moved to it."""
+
+    def put(self, obj: bytes, filepath: str | Path) -> None:
+        """Write bytes; until all are on the disk the old file stays."""
+        path = Path(filepath)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f'{path.name}.tmp')
+        with temporary.open('wb') as file:
+            file.write(obj)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+
+
+register_backend('local_atomic', AtomicLocalBackend, force=True)
+
+
+@HOOKS.register_module()
+class AtomicCheckpointHook(CheckpointHook):
+    """MMEngine's ``CheckpointHook`` for runs that may be killed at any time.
+
+    A checkpoint has its name only once it is complete, and an outdated one is deleted
+    only after ``last_checkpoint`` names the new one. A checkpoint that does not fit the
+    model is refused before it is loaded (:func:`check_weights`).
+
+    Args:
+        **kwargs: As for ``CheckpointHook``.
+    """
+
+    def __init__(self, **kwargs) -> None:
+        super().__init__(backend_args=dict(backend='local_atomic'), **kwargs)
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Check what was read against the model."""
+        model = runner.model
+        while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+            model = model.module
+        check_weights(model, weights_of(checkpoint), runner._load_from or 'checkpoint')
+
+    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
+        outdated = self._note_step(runner, step)
+        name = self.filename_tmpl.format(step)
+        self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
+        runner.message_hub.update_info('last_ckpt', self.last_ckpt)
+        runner.save_checkpoint(
+            self.out_dir,
+            name,
+            save_optimizer=self.save_optimizer,
+            save_param_scheduler=self.save_param_scheduler,
+            meta=meta,
+            by_epoch=self.by_epoch,
+            backend_args=self.backend_args,
+        )
+        if is_main_process():
+            last = Path(runner.work_dir, 'last_checkpoint')
+            self.file_backend.put(self.last_ckpt.encode(), last)
+            if outdated and self.file_backend.isfile(outdated):
+                self.file_backend.remove(outdated)
+
+    def _note_step(self, runner: Runner, step: int) -> str | None:
+        """Count a step among those kept; returns the file that it pushes out."""
+        if self.max_keep_ckpts <= 0 or step in self.keep_ckpt_ids:
+            return None
+        full = len(self.keep_ckpt_ids) == self.max_keep_ckpts
+        oldest = self.keep_ckpt_ids.popleft() if full else None
+        self.keep_ckpt_ids.append(step)
+        runner.message_hub.update_info('keep_ckpt_ids', list(self.keep_ckpt_ids))
+        if oldest is None:
+            return None
+        name = self.filename_tmpl.format(oldest)
+        return self.file_backend.join_path(self.out_dir, name)

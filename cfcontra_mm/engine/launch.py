@@ -1,0 +1,280 @@
+"""What the command lines share: configs, processes, errors in one line."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import os
+import re
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.dist import is_main_process
+from mmengine.runner import Runner, find_latest_checkpoint
+
+from cfcontra_mm.errors import InputError
+
+from .amp import enable_amp
+from .checkpoints import use_safe_loading
+
+LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+
+RANK_VARIABLES = {
+    'slurm': ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
+    'mpi': (
+        'OMPI_COMM_WORLD_RANK',
+        'OMPI_COMM_WORLD_SIZE',
+        'OMPI_COMM_WORLD_LOCAL_RANK',
+    ),
+}
+"""Where a launcher states the rank, the number of processes and the local rank."""
+
+USER_ERRORS = re.compile(
+    'is not in the .* registry|unexpected keyword argument|missing .* required'
+)
+"""What MMEngine's registries say about a mistake in a config."""
+
+
+_MISSING = (
+    'sets no {}; name the config of a run, and give folders.val_images and '
+    'folders.val_labels to test on your own folders'
+)
+
+
+def command_line(main: Callable[[], None]) -> Callable[[], None]:
+    """Decorate a tool's ``main``: a user's error becomes one line and exit status 2."""
+
+    @functools.wraps(main)
+    def run() -> None:
+        try:
+            main()
+        except InputError as error:
+            problem = _one_line(error)
+        except (KeyError, TypeError) as error:
+            problem = _config_problem(error)
+            if problem is None:
+                raise
+        else:
+            return
+        # A progress line may stand unfinished.
+        print(f'\nerror: {problem}', file=sys.stderr, flush=True)
+        sys.exit(2)
+
+    return run
+
+
+def _one_line(error: InputError) -> str:
+    """The message itself: a data worker's is the last line of a traceback."""
+    return str(error).strip().splitlines()[-1].split('InputError: ')[-1]
+
+
+def _config_problem(error: Exception) -> str | None:
+    frames = traceback.extract_tb(error.__traceback__)
+    built = any(frame.name == 'build_from_cfg' for frame in frames)
+    message = str(error.args[0]) if error.args else ''
+    if not built or not USER_ERRORS.search(message):
+        return None
+    return f'config: {message.splitlines()[0].split(". Please check")[0]}'
+
+
+class CfgOptions(DictAction):
+    """MMEngine's action for ``KEY=VALUE``, with an error for anything else."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        """Parse the pairs."""
+        for value in values:
+            if '=' not in value:
+                parser.error(f'--cfg-options: {value!r} is not KEY=VALUE')
+        super().__call__(parser, namespace, values, option_string)
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that training and testing share."""
+    parser.add_argument('--work-dir', help='default: work_dirs/METHOD/CONFIG')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=CfgOptions,
+        default={},
+        metavar='KEY=VALUE',
+        help='override settings, for example train_cfg.max_iters=100',
+    )
+    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
+    add_trust_argument(parser)
+    # torch.distributed.launch, which mim starts, passes it.
+    parser.add_argument('--local-rank', '--local_rank', help=argparse.SUPPRESS)
+
+
+def add_trust_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the option that lets a checkpoint hold more than weights."""
+    parser.add_argument(
+        '--trust-checkpoint',
+        action='store_true',
+        help='read a checkpoint that holds more than weights: it can run any code',
+    )
+
+
+def setup_config(args: argparse.Namespace, needs: Sequence[str]) -> Config:
+    """Read the config of a run, with its folders, work dir and processes set up.
+
+    Args:
+        args: ``config`` and what :func:`add_run_arguments` adds.
+        needs: Keys that the config must have.
+
+    Raises:
+        InputError: The config cannot be used.
+    """
+    use_safe_loading(args.trust_checkpoint)
+    cfg = load_config(args.config, args.cfg_options)
+    for key in needs:
+        if cfg.get(key) is None:
+            raise InputError(f'{args.config}: {_MISSING.format(key)}')
+    if args.work_dir:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        config = Path(args.config).resolve()
+        cfg.work_dir = str(Path('work_dirs', config.parent.name, config.stem))
+    init_distributed(cfg, args.launcher, args.local_rank)
+    return cfg
+
+
+def load_config(path: str, options: dict) -> Config:
+    """Read a config, override some settings and fill in a user's own folders.
+
+    Args:
+        path: Config file.
+        options: Settings by their dotted keys.
+
+    Raises:
+        InputError: The file is missing or broken, or an option does not fit.
+    """
+    try:
+        cfg = Config.fromfile(path)
+    except FileNotFoundError as error:
+        missing = error.filename or path
+        raise InputError(f'{missing}: no such config file') from error
+    except InputError:
+        raise
+    except Exception as error:
+        cause = error.__cause__ or error
+        reason = [type(cause).__name__, *str(cause).splitlines()[:1]]
+        raise InputError(f'{path}: not a config ({": ".join(reason)})') from error
+    try:
+        cfg.merge_from_dict(options)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise InputError(f'--cfg-options: {error.args[0]}') from error
+    if cfg.get('folders') is not None:
+        from cfcontra_mm.datasets.folders import apply_folders
+
+        apply_folders(cfg)
+    return cfg
+
+
+def init_distributed(cfg: Config, launcher: str, local_rank: str | None) -> None:
+    """Prepare for several processes.
+
+    On GPUs the Runner starts NCCL. It would also select a GPU for gloo; without one
+    the process group is therefore started here, which the Runner then uses.
+
+    Args:
+        cfg: Gets the launcher.
+        launcher: One of ``LAUNCHERS``.
+        local_rank: This process on its machine, if the launcher passes it.
+
+    Raises:
+        InputError: There are fewer GPUs than processes.
+    """
+    cfg.launcher = launcher
+    os.environ.setdefault('LOCAL_RANK', local_rank or '0')
+    if launcher == 'none':
+        return
+    if torch.cuda.is_available():
+        processes, gpus = os.environ.get('LOCAL_WORLD_SIZE'), torch.cuda.device_count()
+        if processes and int(processes) > gpus:
+            raise InputError(f'{processes} processes on {gpus} GPUs; start {gpus}')
+        return
+    if launcher in RANK_VARIABLES:
+        _translate_ranks(launcher)
+    torch.distributed.init_process_group('gloo')
+
+
+def _translate_ranks(launcher: str) -> None:
+    """Set the variables that torch reads from those of the launcher."""
+    names = ('RANK', 'WORLD_SIZE', 'LOCAL_RANK')
+    for name, theirs in zip(names, RANK_VARIABLES[launcher], strict=True):
+        os.environ[name] = os.environ[theirs]
+    os.environ.setdefault('MASTER_PORT', '29500')
+    if launcher == 'slurm' and 'MASTER_ADDR' not in os.environ:
+        hosts = subprocess.check_output(
+            ['scontrol', 'show', 'hostname', os.environ['SLURM_NODELIST']], text=True
+        )
+        os.environ['MASTER_ADDR'] = hosts.split()[0]
+
+
+def train(cfg: Config, resume: str | None, amp: bool, seed: int | None) -> None:
+    """Train a config.
+
+    Args:
+        cfg: As :func:`setup_config` gives it.
+        resume: Checkpoint to go on from, 'auto' for the last one in the work dir.
+        amp: Whether to train in mixed precision.
+        seed: Of everything random; the config's own if ``None``.
+    """
+    if amp:
+        enable_amp(cfg)
+    if seed is not None:
+        cfg.merge_from_dict(dict(randomness=dict(seed=seed)))
+    if resume:
+        last = find_latest_checkpoint(cfg.work_dir) if resume == 'auto' else resume
+        cfg.resume, cfg.load_from = last is not None, last
+    if cfg.get('load_from'):
+        _check_exists(cfg.load_from)
+    if cfg.get('folders') is not None and is_main_process():
+        from cfcontra_mm.datasets.folders import describe_folders
+
+        print(describe_folders(cfg), flush=True)
+    Runner.from_cfg(cfg).train()
+
+
+def test(
+    cfg: Config, checkpoint: str, out: str | None, show_dir: str | None, tta: bool
+) -> None:
+    """Measure a checkpoint on the test data.
+
+    Args:
+        cfg: As :func:`setup_config` gives it.
+        checkpoint: Checkpoint file.
+        out: Folder for the predictions, PNGs of class indices.
+        show_dir: Folder for pictures with the prediction painted over.
+        tta: Whether to average over the config's test-time augmentations.
+
+    Raises:
+        InputError: The config has no test-time augmentation.
+    """
+    _check_exists(checkpoint)
+    cfg.load_from, cfg.resume = checkpoint, False
+    if out:
+        evaluators = cfg.test_evaluator
+        first = evaluators[0] if isinstance(evaluators, list) else evaluators
+        first.update(output_dir=out, keep_results=True)
+    if show_dir:
+        cfg.default_hooks.visualization = dict(type='SegVisualizationHook', draw=True)
+        cfg.visualizer.save_dir = show_dir
+    if tta:
+        for key in ('tta_pipeline', 'tta_model'):
+            if cfg.get(key) is None:
+                raise InputError(f'--tta: the config sets no {key}')
+        cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+        cfg.model = dict(cfg.tta_model, module=cfg.model)
+    Runner.from_cfg(cfg).test()
+
+
+def _check_exists(checkpoint: str) -> None:
+    """Raise before the data sets are read, which may take long."""
+    if '://' not in checkpoint and not Path(checkpoint).is_file():
+        raise InputError(f'{checkpoint}: no such checkpoint file')

@@ -1,0 +1,6 @@
+"""Measures of predictions; only here may target labels be read."""
+
+from .iou import DomainIoUMetric
+from .pseudo_labels import PseudoLabelAccuracy
+
+__all__ = ['DomainIoUMetric', 'PseudoLabelAccuracy']

@@ -1,0 +1,56 @@
+"""Class-wise InfoNCE against class centers (CFContra eqs. 8 and 18)."""
+
+import torch
+from torch import Tensor
+
+
+def class_contrastive_loss(
+    features: Tensor,
+    labels: Tensor,
+    centers: Tensor,
+    valid: Tensor,
+    temperature: float = 0.07,
+    include_positive: bool = True,
+    ignore_index: int = 255,
+) -> Tensor:
+    r"""Draw each feature to its class's center and away from the others (eq. 8).
+
+    .. math::
+        L^i = -\log \frac{\exp(\langle f_i, v_{y_i} \rangle / \tau)}
+                         {\sum_k \exp(\langle f_i, v_k \rangle / \tau)}
+
+    averaged over the pixels whose label is a valid class. Rows are taken as given:
+    the caller normalises them.
+
+    Args:
+        features: One feature per row, (P, D).
+        labels: Class of each row, (P,), integers.
+        centers: One center per class, (C, D); no gradient flows into them.
+        valid: Classes that have a center, (C,), bool. The others are neither
+            positives nor negatives.
+        temperature: The temperature tau.
+        include_positive: Whether the denominator runs over all classes (InfoNCE);
+            without it over the negatives only, as eq. 8 is printed.
+        ignore_index: Label of rows that take no part.
+
+    Returns:
+        Float32 scalar; 0 with zero gradient where no row has a valid label, or,
+        without the positive, where there is no negative.
+    """
+    classes = labels.where(labels != ignore_index, 0).long()
+    rows = (labels != ignore_index) & valid[classes]
+    if not include_positive:
+        rows &= valid.sum() > 1
+    with torch.autocast(features.device.type, enabled=False):
+        # A fixed shape (no row is dropped) spares the GPU a synchronisation.
+        logits = features.float() @ centers.detach().float().T / temperature
+    positive = logits.gather(1, classes[:, None])[:, 0]
+    candidates = valid.expand_as(logits)
+    if not include_positive:
+        own = torch.arange(len(valid), device=labels.device) == classes[:, None]
+        candidates = candidates & ~own
+    # Rows that take no part keep finite logits: a row of -inf has no gradient.
+    blocked = ~candidates & rows[:, None]
+    denominator = logits.masked_fill(blocked, -torch.inf).logsumexp(dim=1)
+    loss = (denominator - positive).where(rows, 0)
+    return loss.sum() / rows.sum().clamp(min=1)

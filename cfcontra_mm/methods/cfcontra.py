@@ -1,0 +1,165 @@
+"""CFContra: class-wise alignment with a contrast against class centers."""
+
+from __future__ import annotations
+
+import torch
+from mmengine.structures import PixelData
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+from torch.nn.functional import interpolate, normalize
+
+from cfcontra_mm.losses import class_contrastive_loss
+from cfcontra_mm.models.class_centers import (
+    DOMAINS,
+    ClassCenterBank,
+    assign_pseudo_labels,
+)
+
+from .base import DomainInputs, DomainView
+from .minent import MinEnt
+
+
+@MODELS.register_module()
+class CFContra(MinEnt):
+    r"""Coarse-to-fine feature alignment with contrastive learning (Tang et al., 2021).
+
+    .. math::
+        L = L_{CE}(x_s, y_s) + \lambda_{ent} E(x_t) + \lambda_{contra} [
+            L_c(f_s, V_s) + L_c(f_s, V_t) + L_c(f_t, V_s) + L_c(f_t, V_t)]
+
+    (eqs. 19-20), where :math:`L_c` is the InfoNCE of eq. 8 between unit features f and
+    unit class centers V. The target's classes are pseudo-labels (eqs. 10-12). The
+    centers need :class:`cfcontra_mm.engine.MemoryBankHook`, which starts and moves
+    them.
+
+    Args:
+        projection_head: Config of the head that remaps features (Table 1), or ``None``
+            for the features themselves.
+        threshold: A target pixel is ignored unless its second nearest source center is
+            farther than its nearest by more than this.
+        temperature: Temperature tau of the contrast.
+        momentum: Momentum alpha of the centers.
+        contrast_weight: Weight of each of the contrast's terms.
+        terms: 'all' for the four terms, 'intra' for those within a domain (Table 4).
+        include_positive: Whether the contrast's denominator holds the positive;
+            without it eq. 8 is taken as printed.
+        normalize_distance: Whether pseudo-labels compare unit features with unit
+            centers; without it raw features, as the paper's code does.
+        cross_update: Whether each domain's features move both domains' centers, as in
+            the paper's code, instead of eqs. 16-17.
+        **kwargs: As for :class:`MinEnt`.
+    """
+
+    def __init__(
+        self,
+        projection_head: dict | None,
+        threshold: float = 0.05,
+        temperature: float = 0.07,
+        momentum: float = 0.9,
+        contrast_weight: float = 1e-3,
+        terms: str = 'all',
+        include_positive: bool = True,
+        normalize_distance: bool = True,
+        cross_update: bool = False,
+        **kwargs,
+    ) -> None:
+        super().__init__(**kwargs)
+        if projection_head is None:
+            self.projection_head = nn.Identity()
+            dim = self.decode_head.in_channels
+        else:
+            self.projection_head = MODELS.build(projection_head)
+            dim = self.projection_head.out_channels
+        self.class_centers = ClassCenterBank(self.num_classes, dim, momentum)
+        self.threshold = threshold
+        self.temperature = temperature
+        self.contrast_weight = contrast_weight
+        self.terms = terms
+        self.include_positive = include_positive
+        self.normalize_distance = normalize_distance
+        self.cross_update = cross_update
+
+    def source_losses(self, source: DomainView) -> dict[str, Tensor]:
+        """Supervised losses and the contrast of the source's features."""
+        features, labels = self._labelled_pixels('source', source)
+        return super().source_losses(source) | self._contrast(
+            'source', features, labels
+        )
+
+    def target_losses(
+        self, target: DomainView, source: DomainInputs
+    ) -> dict[str, Tensor]:
+        """Entropy losses and the contrast of the features with a pseudo-label.
+
+        Logs the share of pixels with a pseudo-label as ``pseudo_share``.
+        """
+        features, labels = self._labelled_pixels('target', target)
+        return (
+            super().target_losses(target, source)
+            | self._contrast('target', features, labels)
+            | {'pseudo_share': (labels != 255).float().mean()}
+        )
+
+    def _contrast(self, domain: str, features: Tensor, labels: Tensor) -> dict:
+        """The contrast terms of one domain (eq. 19); adds its features to the sums."""
+        for moved in DOMAINS if self.cross_update else (domain,):
+            self.class_centers.accumulate(moved, features, labels)
+        unit = normalize(features.float(), dim=1)
+        losses = {}
+        for other in DOMAINS if self.terms == 'all' else (domain,):
+            centers, valid = self.class_centers.of(other)
+            losses[f'loss_contra_{other}'] = self.contrast_weight * (
+                class_contrastive_loss(
+                    unit,
+                    labels,
+                    normalize(centers, dim=1),
+                    valid,
+                    self.temperature,
+                    self.include_positive,
+                )
+            )
+        return losses
+
+    def _labelled_pixels(self, domain: str, view: DomainView) -> tuple[Tensor, Tensor]:
+        """Remapped features (P, D) and their labels (P,), true or pseudo."""
+        remapped = self.projection_head(view.features[-1])
+        pixels = remapped.permute(0, 2, 3, 1).flatten(0, 2)
+        if domain == 'target':
+            return pixels, self.pseudo_labels(pixels)
+        labels = interpolate(view.labels[:, None].float(), remapped.shape[2:])
+        return pixels, labels.flatten().long()
+
+    @torch.no_grad()
+    def pseudo_labels(self, pixels: Tensor) -> Tensor:
+        """Pseudo-labels (P,) of remapped target features (P, D), 255 where unsure."""
+        centers, valid = self.class_centers.of('source')
+        if self.normalize_distance:
+            pixels = normalize(pixels.float(), dim=1)
+        return assign_pseudo_labels(
+            pixels, normalize(centers, dim=1), valid, self.threshold
+        )
+
+    @torch.no_grad()
+    def accumulate_centers(self, domain: str, inputs: DomainInputs) -> None:
+        """Add a batch's features to the sums of the domain's centers (eqs. 9, 13)."""
+        features, labels = self._labelled_pixels(domain, self.view(inputs))
+        self.class_centers.accumulate(domain, features, labels)
+
+    def predict(self, inputs: Tensor, data_samples: list | None = None) -> list:
+        """Predict as mmseg does; whole images also get ``pseudo_sem_seg``.
+
+        The pseudo-labels, at feature size, are there to be measured (Table 4); the
+        prediction does not use them.
+        """
+        if data_samples is None or self.test_cfg['mode'] != 'whole':
+            return super().predict(inputs, data_samples)
+        features = self.extract_feat(inputs)
+        metas = [sample.metainfo for sample in data_samples]
+        logits = self.decode_head.predict(features, metas, self.test_cfg)
+        predictions = self.postprocess_result(logits, data_samples)
+        remapped = self.projection_head(features[-1])
+        labels = self.pseudo_labels(remapped.permute(0, 2, 3, 1).flatten(0, 2))
+        maps = labels.view(len(inputs), 1, *remapped.shape[2:])
+        for sample, pseudo in zip(predictions, maps, strict=True):
+            sample.pseudo_sem_seg = PixelData(data=pseudo)
+        return predictions

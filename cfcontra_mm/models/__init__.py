@@ -1,0 +1,15 @@
+"""Parts of networks."""
+
+from .backbone import DeepLabResNet
+from .class_centers import ClassCenterBank
+from .data_preprocessor import DomainPreprocessor
+from .dlv2_head import DLV2Head
+from .projection_head import ProjectionHead
+
+__all__ = [
+    'ClassCenterBank',
+    'DLV2Head',
+    'DeepLabResNet',
+    'DomainPreprocessor',
+    'ProjectionHead',
+]

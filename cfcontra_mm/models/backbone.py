@@ -1,0 +1,116 @@
+"""ResNet as DeepLabV2 uses it."""
+
+from __future__ import annotations
+
+import torch
+from mmengine.logging import MMLogger
+from mmseg.models.backbones import ResNet
+from mmseg.registry import MODELS
+from torch import nn
+
+from cfcontra_mm.errors import InputError
+
+IMAGENET_STD = (0.229, 0.224, 0.225)
+"""Deviation of RGB in [0, 1] that torchvision's weights are trained with."""
+
+
+@MODELS.register_module()
+class DeepLabResNet(ResNet):
+    """mmseg's ResNet with the ceil-mode max-pooling of DeepLabV2.
+
+    A picture of 1280x640 gives features of 161x81 at output stride 8.
+
+    Args:
+        *args: As for mmseg's ``ResNet``.
+        weights: Start of the network: ``'torchvision'`` for the ImageNet weights of
+            torchvision's ResNet of the same depth, converted to BGR pictures in
+            [0, 255] minus their mean; or a file of weights for such pictures, as the
+            published DeepLab and Caffe weights are; ``None`` for random weights.
+        **kwargs: As for mmseg's ``ResNet``.
+
+    Raises:
+        InputError: On ``init_weights`` if the weights cannot be had or do not fit.
+    """
+
+    def __init__(self, *args, weights: str | None = None, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.weights = weights
+        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1, ceil_mode=True)
+
+    def init_weights(self) -> None:
+        """Initialise at random, then load ``weights``."""
+        super().init_weights()
+        if self.weights is None:
+            return
+        state = _read_weights(self.weights, self.depth)
+        own = self.state_dict()
+        fitting = {k: v for k, v in state.items() if _fits(k, v, own)}
+        # num_batches_tracked is absent from old files and means nothing here.
+        needed = {k for k in own if not k.endswith('num_batches_tracked')}
+        missing = sorted(needed - fitting.keys())
+        if missing:
+            raise InputError(
+                f'{self.weights}: {len(missing)} of {len(needed)} tensors of '
+                f'ResNet-{self.depth} are missing or have another shape, for example '
+                f'{missing[0]}; set model.backbone.weights to a ResNet-{self.depth}'
+            )
+        self.load_state_dict(fitting, strict=False)
+        MMLogger.get_current_instance().info(f'backbone weights: {self.weights}')
+
+
+def _fits(key: str, value: torch.Tensor, own: dict[str, torch.Tensor]) -> bool:
+    return key in own and own[key].shape == value.shape
+
+
+def _read_weights(weights: str, depth: int) -> dict[str, torch.Tensor]:
+    """The tensors of torchvision's ResNet or of a file, without foreign prefixes."""
+    state = _torchvision(depth) if weights == 'torchvision' else _from_file(weights)
+    # The published DeepLab files prefix every name with the module that held it.
+    prefixes = ('Scale.', 'module.', 'backbone.')
+    for prefix in prefixes:
+        state = {k.removeprefix(prefix): v for k, v in state.items()}
+    return state
+
+
+def _from_file(path: str) -> dict[str, torch.Tensor]:
+    try:
+        state = torch.load(path, map_location='cpu', weights_only=True)
+    except FileNotFoundError:
+        raise InputError(
+            f'{path}: no such file; set model.backbone.weights to a file of ResNet '
+            "weights or to 'torchvision'"
+        ) from None
+    except Exception as error:
+        reason = str(error).split('\n')[0]
+        raise InputError(f'{path}: not a file of weights ({reason})') from error
+    return state.get('state_dict', state)
+
+
+def _torchvision(depth: int) -> dict[str, torch.Tensor]:
+    import torchvision  # only here, so that all else runs without it
+
+    name = f'ResNet{depth}_Weights'
+    try:
+        state = getattr(torchvision.models, name).IMAGENET1K_V1.get_state_dict(
+            progress=True, check_hash=True
+        )
+    except OSError as error:
+        url = getattr(torchvision.models, name).IMAGENET1K_V1.url
+        raise InputError(
+            f'cannot download the ImageNet weights of ResNet-{depth} ({error}); place '
+            f'the file {url} under '
+            f'{torch.hub.get_dir()}/checkpoints/ or set model.backbone.weights to '
+            'your copy'
+        ) from error
+    return _for_bgr(state)
+
+
+def _for_bgr(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Let weights for RGB in units of ImageNet's deviation read BGR in [0, 255].
+
+    The stem absorbs the order and the scale, so that the pictures keep the one
+    convention of the published DeepLab weights.
+    """
+    deviation = 255 * torch.tensor(IMAGENET_STD).view(1, 3, 1, 1)
+    stem = (state['conv1.weight'] / deviation).flip(1)
+    return state | {'conv1.weight': stem}

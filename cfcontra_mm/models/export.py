@@ -1,0 +1,177 @@
+"""A method's model in terms of MMSegmentation's own parts."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import Registry
+from mmseg.registry import MODELS, TRANSFORMS
+from torch import Tensor
+
+from cfcontra_mm.errors import InputError
+
+from .dlv2_head import DLV2Head
+
+PARTS = ('backbone', 'neck', 'decode_head', 'auxiliary_head')
+"""Parts of a segmentor that its predictions depend on."""
+
+LABEL_TRANSFORMS = ('LoadAnnotations', 'LoadLabels', 'LoadSYNTHIALabels', 'MapLabels')
+
+STOCK = ('mmseg', 'mmcv', 'mmengine', 'torch')
+
+# An import statement would make MMEngine take the config for one of its new style.
+BACKBONE_CODE = '''\
+import importlib
+
+
+def deeplab_resnet(**kwargs):
+    """MMSegmentation's ResNet with the ceil-mode max-pooling of DeepLabV2."""
+    backbone = importlib.import_module('mmseg.models').ResNet(**kwargs)
+    pooling = importlib.import_module('torch.nn').MaxPool2d
+    backbone.maxpool = pooling(3, stride=2, padding=1, ceil_mode=True)
+    return backbone
+
+
+importlib.import_module('mmseg.registry').MODELS.register_module(
+    name='DeepLabResNet', module=deeplab_resnet, force=True
+)
+'''
+
+
+def plain_config(cfg: Config) -> Config:
+    """The config of an ``EncoderDecoder`` that predicts as a method's model does.
+
+    Args:
+        cfg: Config of a run, with ``model`` and ``test_pipeline``.
+
+    Returns:
+        Its ``model``, ``test_pipeline`` and ``default_scope``.
+
+    Raises:
+        InputError: A part has no counterpart in MMSegmentation.
+    """
+    source = deepcopy(cfg.model.to_dict())
+    model = dict(
+        type='EncoderDecoder',
+        data_preprocessor=dict(source['data_preprocessor'], type='SegDataPreProcessor'),
+        test_cfg=source.get('test_cfg', dict(mode='whole')),
+    )
+    for name in PARTS:
+        if source.get(name) is not None:
+            part = {k: v for k, v in source[name].items() if k != 'init_cfg'}
+            model[name] = _plain_part(part)
+    pipeline = plain_pipeline(cfg)
+    _check_stock(model, MODELS)
+    _check_stock(pipeline, TRANSFORMS)
+    return Config(dict(default_scope='mmseg', model=model, test_pipeline=pipeline))
+
+
+def config_text(cfg: Config) -> str:
+    """The file of a plain config."""
+    own_backbone = cfg.model.backbone.type == 'DeepLabResNet'
+    return f'{BACKBONE_CODE}\n' * own_backbone + cfg.pretty_text
+
+
+def plain_pipeline(cfg: Config) -> list[dict]:
+    """A config's test pipeline for pictures without labels.
+
+    Raises:
+        InputError: The config has none.
+    """
+    if cfg.get('test_pipeline') is None:
+        raise InputError('the config sets no test_pipeline; add it at the top level')
+    steps = [dict(step) for step in cfg.test_pipeline]
+    for step in steps:
+        if step['type'] == 'LoadImage':
+            step['type'] = 'LoadImageFromFile'
+    return [step for step in steps if step['type'] not in LABEL_TRANSFORMS]
+
+
+def plain_weights(model: dict, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A method's weights by the names of its plain model; what only trains is dropped.
+
+    Args:
+        model: Config of the method's model.
+        state_dict: Its weights.
+    """
+    plain = {}
+    for name in PARTS:
+        prefix = f'{name}.'
+        part = {
+            key.removeprefix(prefix): value
+            for key, value in state_dict.items()
+            if key.startswith(prefix)
+        }
+        if part and model[name]['type'] == 'DLV2Head':
+            part = _aspp_weights(part)
+        plain |= {prefix + key: value for key, value in part.items()}
+    return plain
+
+
+def _plain_part(part: dict) -> dict:
+    if part['type'] == 'DeepLabResNet':
+        return {key: value for key, value in part.items() if key != 'weights'}
+    if part['type'] != 'DLV2Head':
+        return part
+    default = inspect.signature(DLV2Head).parameters['dilations'].default
+    plain = dict(dilations=default) | part
+    return plain | dict(
+        type='ASPPHead',
+        channels=part['num_classes'],
+        norm_cfg=None,
+        act_cfg=None,
+        dropout_ratio=0,
+    )
+
+
+def _aspp_weights(head: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights with which mmseg's ``ASPPHead`` computes a ``DLV2Head``.
+
+    Its bottleneck, which sees the pooled branch and then the dilated ones, adds up the
+    latter class by class; its pooled branch is zero and its classifier the identity.
+    """
+    branches = len(head) // 2
+    classes, channels = head['convs.0.weight'].shape[:2]
+    identity = torch.eye(classes)
+    bottleneck = torch.zeros(classes, (branches + 1) * classes, 3, 3)
+    bottleneck[:, classes:, 1, 1] = identity.repeat(1, branches)
+    aspp = {
+        f'aspp_modules.{i}.conv.{kind}': head[f'convs.{i}.{kind}']
+        for i in range(branches)
+        for kind in ('weight', 'bias')
+    }
+    return aspp | {
+        'image_pool.1.conv.weight': torch.zeros(classes, channels, 1, 1),
+        'image_pool.1.conv.bias': torch.zeros(classes),
+        'bottleneck.conv.weight': bottleneck,
+        'bottleneck.conv.bias': torch.zeros(classes),
+        'conv_seg.weight': identity[..., None, None],
+        'conv_seg.bias': torch.zeros(classes),
+    }
+
+
+def _check_stock(node: object, registry: Registry) -> None:
+    for kind in _types(node):
+        if kind == 'DeepLabResNet':
+            continue
+        found = registry.get(kind)
+        if found is not None and found.__module__.split('.')[0] not in STOCK:
+            raise InputError(
+                f'{kind} has no counterpart in MMSegmentation; this model cannot be '
+                'exported'
+            )
+
+
+def _types(node: object) -> Iterator[str]:
+    """Every ``type`` in a nest of dicts and lists."""
+    if isinstance(node, dict):
+        if isinstance(node.get('type'), str):
+            yield node['type']
+        node = list(node.values())
+    if isinstance(node, list | tuple):
+        for child in node:
+            yield from _types(child)

@@ -1,0 +1,47 @@
+"""Heads that remap features for the contrast (CFContra Table 1)."""
+
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+_LAYERS = {
+    'linear': ('linear',),
+    'moco': ('linear', 'relu', 'linear'),
+    'byol': ('linear', 'bn', 'relu', 'linear'),
+    'simclr': ('linear', 'bn', 'relu', 'linear', 'bn'),
+}
+
+
+@MODELS.register_module()
+class ProjectionHead(nn.Sequential):
+    """One of the head modules of Table 1, applied to each pixel.
+
+    A linear layer over pixels is a 1x1 convolution, BatchNorm1d over pixels is
+    BatchNorm2d.
+
+    Args:
+        structure: 'linear', 'moco', 'byol' or 'simclr'.
+        in_channels: Channels of the backbone's last feature map.
+        out_channels: Channels of every layer; the paper's code uses 2048.
+        frozen: Leave the head at its random start, as the paper's code does: the
+            gradient flows through it into the backbone alone.
+    """
+
+    def __init__(
+        self, structure: str, in_channels: int, out_channels: int, frozen: bool = False
+    ) -> None:
+        layers = []
+        for kind in _LAYERS[structure]:
+            if kind == 'linear':
+                layers.append(nn.Conv2d(in_channels, out_channels, 1))
+                in_channels = out_channels
+            else:
+                layers.append(
+                    nn.BatchNorm2d(out_channels) if kind == 'bn' else nn.ReLU()
+                )
+        super().__init__(*layers)
+        self.out_channels = out_channels
+        self.requires_grad_(not frozen)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map features (N, in_channels, H, W) to (N, out_channels, H, W)."""
+        return super().forward(features)

@@ -1,0 +1,91 @@
+# A user's own pair. Set the fields of `folders` with --cfg-options folders.classes=… or
+# in a config on top of this one; they fill the empty places below and the model's
+# num_classes. Without val_images and val_labels nothing is validated.
+folders = dict(
+    classes='',
+    source_images='',
+    source_labels='',
+    target_images='',
+    val_images='',
+    val_labels='',
+    # Width and height that all pictures are resized to.
+    size=(512, 256),
+)
+resize = dict(type='Resize', backend='pillow', interpolation='bicubic')
+source_pipeline = [
+    dict(type='LoadImage'),
+    dict(type='LoadLabels'),
+    dict(type='MapLabels', table=''),
+    dict(scale=(512, 256), **resize),
+    dict(type='PackSegInputs'),
+]
+target_pipeline = [
+    dict(type='LoadImage'),
+    dict(scale=(512, 256), **resize),
+    dict(type='PackSegInputs'),
+]
+# Labels are read after the resizing, so that they are scored at their own size.
+val_pipeline = [
+    dict(type='LoadImage'),
+    dict(scale=(512, 256), **resize),
+    dict(type='LoadLabels'),
+    dict(type='MapLabels', table=''),
+    dict(type='PackSegInputs'),
+]
+# What mmseg's inference functions run on a picture.
+test_pipeline = target_pipeline
+tta_pipeline = [
+    dict(type='LoadImage'),
+    dict(
+        type='TestTimeAug',
+        transforms=[
+            [
+                dict(scale=(int(512 * r), int(256 * r)), **resize)
+                for r in (0.75, 1.0, 1.25)
+            ],
+            [
+                dict(type='RandomFlip', prob=0.0, direction='horizontal'),
+                dict(type='RandomFlip', prob=1.0, direction='horizontal'),
+            ],
+            [dict(type='LoadLabels')],
+            [dict(type='MapLabels', table='')],
+            [dict(type='PackSegInputs')],
+        ],
+    ),
+]
+train_dataloader = dict(
+    batch_size=4,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DomainSampler', per_domain=dict(source=2, target=2)),
+    dataset=dict(
+        type='DomainDataset',
+        source=dict(
+            type='FolderDataset',
+            classes='',
+            data_prefix=dict(img_path='', seg_map_path=''),
+            pipeline=source_pipeline,
+        ),
+        target=dict(
+            type='FolderDataset',
+            classes='',
+            data_prefix=dict(img_path=''),
+            pipeline=target_pipeline,
+        ),
+    ),
+)
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='FolderDataset',
+        classes='',
+        data_prefix=dict(img_path='', seg_map_path=''),
+        pipeline=val_pipeline,
+    ),
+)
+test_dataloader = val_dataloader
+val_evaluator = [dict(type='DomainIoUMetric'), dict(type='PseudoLabelAccuracy')]
+test_evaluator = val_evaluator

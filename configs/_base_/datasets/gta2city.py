@@ -1,0 +1,86 @@
+# GTA5 -> Cityscapes at CFContra's sizes: both domains resized to 1280x640 with Pillow's
+# antialiased bicubic filter, no augmentation; tested at 1024x512, scored at 2048x1024.
+train_size = (1280, 640)
+test_size = (1024, 512)
+resize = dict(type='Resize', backend='pillow', interpolation='bicubic')
+source_pipeline = [
+    dict(type='LoadImage'),
+    dict(type='LoadLabels'),
+    dict(type='MapLabels', table='cityscapes', size_tolerance=0.02),
+    dict(scale=train_size, **resize),
+    dict(type='PackSegInputs'),
+]
+target_pipeline = [
+    dict(type='LoadImage'),
+    dict(scale=train_size, **resize),
+    dict(type='PackSegInputs'),
+]
+# Labels are read after the resizing, so that they are scored at their own size.
+val_pipeline = [
+    dict(type='LoadImage'),
+    dict(scale=test_size, **resize),
+    dict(type='LoadLabels'),
+    dict(type='MapLabels', table='cityscapes'),
+    dict(type='PackSegInputs'),
+]
+# What mmseg's inference functions run on a picture.
+test_pipeline = [
+    dict(type='LoadImage'),
+    dict(scale=test_size, **resize),
+    dict(type='PackSegInputs'),
+]
+tta_pipeline = [
+    dict(type='LoadImage'),
+    dict(
+        type='TestTimeAug',
+        transforms=[
+            [
+                dict(scale=(int(1024 * r), int(512 * r)), **resize)
+                for r in (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
+            ],
+            [
+                dict(type='RandomFlip', prob=0.0, direction='horizontal'),
+                dict(type='RandomFlip', prob=1.0, direction='horizontal'),
+            ],
+            [dict(type='LoadLabels')],
+            [dict(type='MapLabels', table='cityscapes')],
+            [dict(type='PackSegInputs')],
+        ],
+    ),
+]
+train_dataloader = dict(
+    batch_size=2,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='DomainSampler', per_domain=dict(source=1, target=1)),
+    dataset=dict(
+        type='DomainDataset',
+        source=dict(
+            type='GTA5Dataset',
+            data_root='data/gta5',
+            data_prefix=dict(img_path='images', seg_map_path='labels'),
+            pipeline=source_pipeline,
+        ),
+        target=dict(
+            type='RawCityscapesDataset',
+            data_root='data/cityscapes',
+            data_prefix=dict(img_path='leftImg8bit/train'),
+            pipeline=target_pipeline,
+        ),
+    ),
+)
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='RawCityscapesDataset',
+        data_root='data/cityscapes',
+        data_prefix=dict(img_path='leftImg8bit/val', seg_map_path='gtFine/val'),
+        pipeline=val_pipeline,
+    ),
+)
+test_dataloader = val_dataloader
+val_evaluator = [dict(type='DomainIoUMetric'), dict(type='PseudoLabelAccuracy')]
+test_evaluator = val_evaluator

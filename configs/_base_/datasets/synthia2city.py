@@ -1,0 +1,45 @@
+# SYNTHIA -> Cityscapes under the conditions of gta2city.py; SYNTHIA labels 16 of the 19
+# classes, and its papers score 16 or 13 of them.
+_base_ = './gta2city.py'
+classes16 = [
+    'road',
+    'sidewalk',
+    'building',
+    'wall',
+    'fence',
+    'pole',
+    'traffic light',
+    'traffic sign',
+    'vegetation',
+    'sky',
+    'person',
+    'rider',
+    'car',
+    'bus',
+    'motorcycle',
+    'bicycle',
+]
+classes13 = classes16[:3] + classes16[6:]
+source_pipeline = [
+    dict(type='LoadImage'),
+    dict(type='LoadSYNTHIALabels'),
+    dict(type='MapLabels', table='synthia'),
+    dict(type='Resize', scale=(1280, 640), backend='pillow', interpolation='bicubic'),
+    dict(type='PackSegInputs'),
+]
+train_dataloader = dict(
+    dataset=dict(
+        source=dict(
+            _delete_=True,
+            type='SYNTHIADataset',
+            data_root='data/synthia',
+            data_prefix=dict(img_path='RGB', seg_map_path='GT/LABELS'),
+            pipeline=source_pipeline,
+        )
+    )
+)
+val_evaluator = [
+    dict(type='DomainIoUMetric', subsets=dict(mIoU16=classes16, mIoU13=classes13)),
+    dict(type='PseudoLabelAccuracy'),
+]
+test_evaluator = val_evaluator

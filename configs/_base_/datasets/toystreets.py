@@ -1,0 +1,71 @@
+# ToyStreets, the embedded pair, in the layouts of GTA5 and Cityscapes, at its own size.
+source_pipeline = [
+    dict(type='LoadImage'),
+    dict(type='LoadLabels'),
+    dict(type='MapLabels', table='cityscapes'),
+    dict(type='PackSegInputs'),
+]
+target_pipeline = [dict(type='LoadImage'), dict(type='PackSegInputs')]
+val_pipeline = source_pipeline
+# What mmseg's inference functions run on a picture.
+test_pipeline = target_pipeline
+tta_pipeline = [
+    dict(type='LoadImage'),
+    dict(
+        type='TestTimeAug',
+        transforms=[
+            [
+                dict(
+                    type='Resize',
+                    scale_factor=r,
+                    backend='pillow',
+                    interpolation='bicubic',
+                )
+                for r in (0.75, 1.0, 1.25)
+            ],
+            [
+                dict(type='RandomFlip', prob=0.0, direction='horizontal'),
+                dict(type='RandomFlip', prob=1.0, direction='horizontal'),
+            ],
+            [dict(type='LoadLabels')],
+            [dict(type='MapLabels', table='cityscapes')],
+            [dict(type='PackSegInputs')],
+        ],
+    ),
+]
+train_dataloader = dict(
+    batch_size=4,
+    num_workers=1,
+    persistent_workers=True,
+    sampler=dict(type='DomainSampler', per_domain=dict(source=2, target=2)),
+    dataset=dict(
+        type='DomainDataset',
+        source=dict(
+            type='GTA5Dataset',
+            data_root='data/toystreets/gta5',
+            data_prefix=dict(img_path='images', seg_map_path='labels'),
+            pipeline=source_pipeline,
+        ),
+        target=dict(
+            type='RawCityscapesDataset',
+            data_root='data/toystreets/cityscapes',
+            data_prefix=dict(img_path='leftImg8bit/train'),
+            pipeline=target_pipeline,
+        ),
+    ),
+)
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=1,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='RawCityscapesDataset',
+        data_root='data/toystreets/cityscapes',
+        data_prefix=dict(img_path='leftImg8bit/val', seg_map_path='gtFine/val'),
+        pipeline=val_pipeline,
+    ),
+)
+test_dataloader = val_dataloader
+val_evaluator = [dict(type='DomainIoUMetric'), dict(type='PseudoLabelAccuracy')]
+test_evaluator = val_evaluator

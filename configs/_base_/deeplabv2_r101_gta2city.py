@@ -1,0 +1,6 @@
+_base_ = [
+    './models/deeplabv2_r101.py',
+    './datasets/gta2city.py',
+    './schedules/poly_120k.py',
+    './default_runtime.py',
+]

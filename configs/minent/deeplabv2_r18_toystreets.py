@@ -1,0 +1,2 @@
+_base_ = '../_base_/deeplabv2_r18_toystreets.py'
+model = dict(type='MinEnt', entropy_weights=dict(decode=1e-3, aux=2e-4))

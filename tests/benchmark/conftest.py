@@ -1,0 +1,95 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cfcontra_mm import version
+from cfcontra_mm.benchmark import Row, Study, main, run_study
+
+FAKE_TOOLS = Path(__file__).parent / 'fake_tools'
+CONFIG = """
+data_root = {data_root!r}
+train_cfg = dict(type='IterBasedTrainLoop', max_iters={max_iters})
+test_dataloader = dict(dataset=dict(
+    type='BaseSegDataset', data_root=data_root, test_mode=True,
+    data_prefix=dict(img_path='images', seg_map_path='labels'),
+    img_suffix='.png', seg_map_suffix='.png',
+    metainfo=dict(classes=('road', 'sky'), palette=[[128, 64, 128], [70, 130, 180]]),
+    pipeline=[
+        dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'),
+        dict(type='PackSegInputs')]))
+fake = dict(
+    fails_at={fails_at}, seconds_per_iter={seconds_per_iter},
+    metrics={metrics})
+"""
+MIOUS = {'source': 20.0, 'method': 26.0, 'oracle': 50.0}
+
+
+@pytest.fixture(autouse=True)
+def _fast(monkeypatch):
+    monkeypatch.setattr(main, 'POLL_SECONDS', 0.02)
+    monkeypatch.setattr(main, 'write_toystreets', lambda **arguments: None)
+    monkeypatch.setattr(version, '__version__', '1.2.3')
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Six 64x32 images, road below sky, with their labels."""
+    root = tmp_path / 'data'
+    label = np.zeros((32, 64), np.uint8)
+    label[:12] = 1
+    label[:, :4] = 255
+    for index in range(6):
+        for folder, array in (
+            ('images', np.full((32, 64, 3), 40 * index, np.uint8)),
+            ('labels', label),
+        ):
+            (root / folder).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(array).save(root / folder / f'street_{index}.png')
+    return root
+
+
+def metrics(miou):
+    return {'mIoU': miou, 'IoU.road': miou + 10, 'IoU.sky': miou - 10}
+
+
+class FakeStudy:
+    """Three rows whose trainings take a moment, and the way to run them."""
+
+    def __init__(self, root, pictures):
+        self.root, self.pictures, self.out = root, pictures, root / 'out'
+        for name in MIOUS:
+            self.configure(name)
+        self.study = Study(
+            name='fake',
+            rows=tuple(Row(name, str(root / f'{name}.py')) for name in MIOUS),
+            baseline='source',
+            oracle='oracle',
+            seeds=(0,),
+            data={'root': str(pictures)},
+        )
+
+    def configure(self, name, **changes):
+        values = {
+            'data_root': str(self.pictures),
+            'max_iters': 20,
+            'fails_at': None,
+            'seconds_per_iter': 0.0,
+            'metrics': metrics(MIOUS[name]),
+        }
+        text = CONFIG.format(**{**values, **changes})
+        (self.root / f'{name}.py').write_text(text)
+
+    def run(self, **arguments):
+        return run_study(self.study, self.out, FAKE_TOOLS, **arguments)
+
+    def logs(self, name):
+        """Log of every folder that a row has run in."""
+        paths = self.out.glob(f'runs/{name}_seed*/log.txt')
+        return [path.read_text() for path in sorted(paths)]
+
+
+@pytest.fixture
+def fake(tmp_path, pictures):
+    return FakeStudy(tmp_path, pictures)

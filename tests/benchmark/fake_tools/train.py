@@ -1,0 +1,33 @@
+"""Stands in for tools/train.py: the same command line and files, in no time."""
+
+import argparse
+import json
+import runpy
+import sys
+import time
+from pathlib import Path
+
+parser = argparse.ArgumentParser()
+parser.add_argument('config')
+parser.add_argument('--work-dir', type=Path)
+parser.add_argument('--resume', nargs='?')
+parser.add_argument('--seed', type=int)
+args = parser.parse_args()
+config = runpy.run_path(args.config)
+fake, max_iters = config['fake'], config['train_cfg']['max_iters']
+print('train', *sys.argv[1:], flush=True)
+
+start = int(Path(args.resume).stem.removeprefix('iter_')) if args.resume else 0
+vis_data = args.work_dir / str(time.time_ns()) / 'vis_data'
+vis_data.mkdir(parents=True)
+with (vis_data / 'scalars.json').open('a') as scalars:
+    for iteration in range(start + 1, max_iters + 1):
+        time.sleep(fake['seconds_per_iter'])
+        entry = {'iter': iteration, 'time': fake['seconds_per_iter']}
+        print(json.dumps(entry), file=scalars, flush=True)
+        if fake['fails_at'] == iteration:
+            raise RuntimeError('loss is NaN')
+        if iteration % 10 == 0:
+            checkpoint = args.work_dir / f'iter_{iteration}.pth'
+            checkpoint.touch()
+            (args.work_dir / 'last_checkpoint').write_text(str(checkpoint))

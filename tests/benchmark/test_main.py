@@ -1,0 +1,236 @@
+"""Real processes, but of fake tools: what is run, reused, resumed and reported."""
+
+import csv
+import fcntl
+import inspect
+import json
+import os
+import signal
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from cfcontra_mm import version
+from cfcontra_mm.benchmark import load_study, main, plan_runs
+from cfcontra_mm.datasets.toystreets import write_toystreets
+from cfcontra_mm.errors import InputError
+
+REPOSITORY = Path(__file__).parents[2]
+pytestmark = pytest.mark.slow
+
+
+def trainings(fake, name):
+    return sum(log.count('train ') for log in fake.logs(name))
+
+
+def when_iteration(fake, name, iteration, act):
+    """Call ``act(work_dir)`` in a thread once a run has logged that iteration."""
+
+    def wait():
+        for _ in range(6000):
+            for path in fake.out.glob(f'runs/{name}_*/*/vis_data/scalars.json'):
+                if f'"iter": {iteration},' in path.read_text():
+                    act(path.parents[2])
+                    return
+            time.sleep(0.01)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    return thread
+
+
+def test_writes_table_and_sheet(fake, capsys):
+    assert fake.run() == 0
+    printed = capsys.readouterr().out
+    assert 'gap closed' in printed
+    assert 'method seed 0: mIoU 26.0' in printed
+    rows = list(csv.DictReader((fake.out / 'table.csv').open()))
+    assert [row['method'] for row in rows] == ['source', 'method', 'oracle']
+    assert rows[1] == {
+        'method': 'method',
+        'status': 'done',
+        'road': '36.00',
+        'sky': '16.00',
+        'mIoU': '26.00',
+        'mIoU std': '',
+        'gain': '6.00',
+        'gap closed': '20.00',
+        'mIoU seed 0': '26.00',
+    }
+    markdown = (fake.out / 'table.md').read_text()
+    assert markdown.splitlines()[0].split(' | ')[-1].startswith('gap closed')
+    assert '1.2.3' in markdown
+    # Five pictures of 256x128 beside each other, four below each other.
+    width, height = Image.open(fake.out / 'sheet.png').size
+    assert width == 6 + 5 * 262
+    assert height > 4 * 134
+    assert not list(fake.out.rglob('*tmp*'))
+
+
+def test_record_names_all_that_made_it(fake):
+    fake.run()
+    (run,) = [r for r in plan_runs(fake.study, (0,), fake.out) if r.row == 'method']
+    record = json.loads((run.work_dir / 'result.json').read_text())
+    wall_seconds = record.pop('wall_seconds')
+    assert 0 < wall_seconds < 60
+    assert record == {
+        'row': 'method',
+        'config': run.config,
+        'identity': run.identity,
+        'seed': 0,
+        'version': '1.2.3',
+        'metrics': {'mIoU': 26.0, 'IoU.road': 36.0, 'IoU.sky': 16.0},
+        'resumed_from': 0,
+    }
+
+
+def test_second_run_reuses_and_changed_config_runs_anew(fake, capsys):
+    fake.run()
+    before = {path: path.stat().st_mtime_ns for path in fake.out.glob('runs/**/*')}
+    capsys.readouterr()
+    assert fake.run() == 0
+    assert '3 of 3 runs are finished' in capsys.readouterr().out
+    assert before == {p: p.stat().st_mtime_ns for p in fake.out.glob('runs/**/*')}
+
+    fake.configure('method', metrics={'mIoU': 35.0, 'IoU.road': 1.0, 'IoU.sky': 2.0})
+    assert fake.run() == 0
+    assert [trainings(fake, name) for name in ('source', 'method')] == [1, 2]
+    # A new run, not the old one resumed: no log names a checkpoint to start from.
+    assert not any('--resume' in log for log in fake.logs('method'))
+    assert '50 %' in capsys.readouterr().out
+
+
+def test_changed_version_and_seed_run_anew(fake, monkeypatch):
+    fake.run(only=['source'])
+    fake.run(only=['source'], seeds=[1])
+    monkeypatch.setattr(version, '__version__', '1.2.4')
+    fake.run(only=['source'])
+    assert trainings(fake, 'source') == 3
+
+
+def test_only_starts_these_rows_and_shows_the_others(fake):
+    assert fake.run(only=['method']) == 0
+    assert not fake.logs('source')
+    rows = list(csv.DictReader((fake.out / 'table.csv').open()))
+    assert [row['status'] for row in rows] == ['not run', 'done', 'not run']
+    assert rows[1]['gain'] == ''
+
+
+def test_failed_run_is_named_and_the_others_finish(fake, capsys):
+    fake.configure('method', fails_at=15)
+    assert fake.run() == 1
+    printed = capsys.readouterr().out
+    assert 'training ended with exit status 1' in printed
+    assert 'RuntimeError: loss is NaN' in printed
+    assert 'log.txt' in printed
+    rows = list(csv.DictReader((fake.out / 'table.csv').open()))
+    assert [row['status'] for row in rows] == ['done', 'failed', 'done']
+    assert rows[2]['gain'] == '30.00'
+
+
+def test_test_without_miou_fails_the_run(fake, capsys):
+    fake.configure('method', metrics={'aAcc': 80.0})
+    assert fake.run() == 1
+    assert 'no mIoU' in capsys.readouterr().out
+    assert not list(fake.out.glob('runs/method_*/result.json'))
+
+
+def test_killed_training_resumes_from_its_last_checkpoint(fake):
+    fake.configure('method', seconds_per_iter=0.1)
+    pids = []
+
+    def kill(work_dir):
+        pid = newest_child(work_dir)
+        pids.append(pid)
+        os.kill(pid, signal.SIGKILL)
+
+    thread = when_iteration(fake, 'method', 13, kill)
+    assert fake.run() == 1
+    thread.join()
+    assert pids
+    assert fake.run() == 0
+    (log,) = fake.logs('method')
+    assert log.count('train ') == 2
+    assert log.rstrip().splitlines()[-2].endswith('iter_10.pth')
+    (result,) = fake.out.glob('runs/method_*/result.json')
+    assert json.loads(result.read_text())['resumed_from'] == 10
+
+
+def newest_child(work_dir):
+    """The process whose command line names a run's folder."""
+    for entry in os.listdir('/proc'):
+        if not entry.isdigit():
+            continue
+        try:
+            with open(f'/proc/{entry}/cmdline') as file:
+                if str(work_dir) in file.read().split('\0'):
+                    return int(entry)
+        except OSError:
+            continue
+    raise AssertionError(f'no process works in {work_dir}')
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_ends_the_children_and_continues_later(fake, capsys, number):
+    fake.configure('method', seconds_per_iter=0.1)
+    children = []
+
+    def interrupt(work_dir):
+        children.append(newest_child(work_dir))
+        os.kill(os.getpid(), number)
+
+    thread = when_iteration(fake, 'method', 12, interrupt)
+    assert fake.run() == 130
+    thread.join()
+    assert 'same command continues' in capsys.readouterr().out
+    with pytest.raises(ProcessLookupError):
+        os.kill(children[0], 0)
+    assert not (fake.out / 'table.csv').exists()
+    assert fake.run() == 0
+    (log,) = fake.logs('method')
+    assert 'iter_10.pth' in log
+
+
+def test_finished_training_is_only_tested(fake):
+    fake.run()
+    (result,) = fake.out.glob('runs/method_*/result.json')
+    result.unlink()
+    assert fake.run() == 0
+    (log,) = fake.logs('method')
+    assert (log.count('train '), log.count('test ')) == (1, 2)
+
+
+def test_folder_in_use_is_refused(fake):
+    fake.out.mkdir()
+    with (fake.out / '.lock').open('w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(InputError, match='still under way'):
+            fake.run()
+    assert fake.run() == 0
+
+
+def test_unknown_row_is_refused(fake):
+    with pytest.raises(InputError, match='choose from source, method, oracle'):
+        fake.run(only=['dcan'])
+
+
+def test_data_is_written_before_the_first_run(fake, tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr(main, 'write_toystreets', lambda **kw: calls.append(kw))
+    data = {'root': str(tmp_path / 'toy'), 'num_val': 3}
+    fake.study = replace(fake.study, data=data)
+    fake.run()
+    (call,) = calls
+    progress = call.pop('progress')
+    assert call == data
+    progress(1, 10)  # silent: so far less than a second has been spent
+
+
+def test_shipped_study_names_arguments_of_the_renderer():
+    study = load_study(REPOSITORY / 'configs/benchmarks/demo_toystreets.py')
+    inspect.signature(write_toystreets).bind(**study.data, progress=None)
+    assert study.row_names() == ['source-only', 'MinEnt', 'CFContra', 'oracle']

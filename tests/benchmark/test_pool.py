@@ -1,0 +1,87 @@
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from cfcontra_mm.benchmark import launch
+from cfcontra_mm.benchmark.results import Record
+from cfcontra_mm.benchmark.study import Run
+
+
+def make_run(tmp_path, name='a', cost=1.0):
+    return Run(name, 'a.py', 3, 20, cost, 'id', tmp_path / name)
+
+
+def test_one_worker_a_core_capped_by_runs(monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 0)
+    monkeypatch.setattr(os, 'sched_getaffinity', lambda pid: {0, 1, 2})
+    single = {'OMP_NUM_THREADS': '1', 'MKL_NUM_THREADS': '1'}
+    assert launch.device_environments(8) == [single] * 3
+    assert launch.device_environments(2) == [single] * 2
+    assert launch.device_environments(1) == [single]
+
+
+def test_one_worker_a_visible_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 2)
+    monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
+    key = 'CUDA_VISIBLE_DEVICES'
+    assert launch.device_environments(8) == [{key: '0'}, {key: '1'}]
+    monkeypatch.setenv(key, '5,7')
+    assert launch.device_environments(8) == [{key: '5'}, {key: '7'}]
+    assert launch.device_environments(1) == [{key: '5'}]
+
+
+def test_commands_follow_what_is_on_disk(tmp_path):
+    run, tools = make_run(tmp_path), Path('t')
+    fresh = launch.commands(run, tools)
+    assert list(fresh) == ['training', 'testing']
+    assert fresh['training'][1:] == [
+        't/train.py',
+        'a.py',
+        '--work-dir',
+        str(run.work_dir),
+        '--seed',
+        '3',
+    ]
+    assert fresh['testing'][1:] == [
+        't/test.py',
+        'a.py',
+        str(run.work_dir / 'iter_20.pth'),
+        '--work-dir',
+        str(run.work_dir / 'test'),
+        '--out',
+        str(run.work_dir / 'predictions'),
+    ]
+    run.work_dir.mkdir()
+    checkpoint(run, 10)
+    resumed = launch.commands(run, tools)['training']
+    assert resumed[-2:] == ['--resume', str(run.work_dir / 'iter_10.pth')]
+    checkpoint(run, 20)
+    assert list(launch.commands(run, tools)) == ['testing']
+
+
+def checkpoint(run, iteration):
+    path = run.work_dir / f'iter_{iteration}.pth'
+    path.touch()
+    (run.work_dir / 'last_checkpoint').write_text(str(path))
+
+
+def test_the_longest_remaining_run_goes_first(tmp_path):
+    runs = [
+        make_run(tmp_path, name, cost)
+        for name, cost in (('short', 1.0), ('long', 3.0), ('begun', 5.0), ('mid', 2.0))
+    ]
+    runs[2].work_dir.mkdir()
+    checkpoint(runs[2], 10)
+    pool = launch.Pool(runs, tmp_path, [])
+    assert [run.row for run in pool.queue] == ['long', 'begun', 'mid', 'short']
+
+
+def test_a_finished_run_tells_its_pace(tmp_path):
+    run = make_run(tmp_path)
+    record = Record('a', 'a.py', 'id', 3, '1.0', {'mIoU': 1.0}, 30.0, resumed_from=5)
+    status = launch.finished_status(run, record)
+    assert (status.iteration, status.seconds_per_iter) == (20, 2.0)
+    tested_only = replace(record, resumed_from=20)
+    assert launch.finished_status(run, tested_only).seconds_per_iter is None

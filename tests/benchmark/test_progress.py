@@ -1,0 +1,121 @@
+import io
+import time
+
+import pytest
+
+from cfcontra_mm.benchmark import progress
+from cfcontra_mm.benchmark.progress import (
+    ProgressPrinter,
+    Status,
+    format_seconds,
+    progress_line,
+    read_training,
+    seconds_left,
+)
+
+
+def status(state, iteration, pace=None, cost=1.0, label='a', max_iters=100):
+    return Status(label, state, iteration, max_iters, cost, pace)
+
+
+@pytest.mark.parametrize(
+    ('statuses', 'workers', 'expected'),
+    [
+        ([status('queued', 0)], 2, None),
+        ([status('training', 40, pace=0.5)], 2, 30.0),
+        # Two workers end in 10 s and 60 s; the queued run takes 50 s after the first.
+        (
+            [
+                status('training', 80, pace=0.5),
+                status('training', 40, pace=1.0, cost=2.0),
+                status('queued', 0),
+            ],
+            2,
+            60.0,
+        ),
+        # One worker: everything in turn; the queued run costs three times as much.
+        ([status('training', 80, pace=0.5), status('queued', 50, cost=3.0)], 1, 85.0),
+        # What failed is not waited for, what is done still tells the speed.
+        (
+            [status('done', 100, pace=0.2), status('failed', 5), status('queued', 0)],
+            1,
+            20.0,
+        ),
+        ([status('testing', 100, pace=0.2)], 1, 0.0),
+    ],
+)
+def test_seconds_left(statuses, workers, expected):
+    assert seconds_left(statuses, workers) == pytest.approx(expected)
+
+
+def test_progress_line_counts_all_runs():
+    line = progress_line(
+        [
+            status('done', 100, label='source'),
+            status('training', 20, pace=1.5, label='MinEnt'),
+            status('testing', 100, pace=1.5, label='oracle'),
+            status('queued', 0, label='later'),
+        ],
+        num_workers=3,
+    )
+    assert line == (
+        '220/400 it (55 %) | ETA 2:30 | MinEnt 20/100, oracle 100/100 testing'
+    )
+
+
+def test_format_seconds():
+    assert [format_seconds(s) for s in (None, 0, 59.6, 3725)] == [
+        '--:--',
+        '0:00',
+        '1:00',
+        '1:02:05',
+    ]
+
+
+def write_log(work_dir, stamp, text):
+    path = work_dir / stamp / 'vis_data' / 'scalars.json'
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+
+
+def test_read_training_skips_validation_and_a_torn_line(tmp_path):
+    text = (
+        '{"loss": 1.0, "time": 0.2, "iter": 50, "step": 50}\n'
+        '{"loss": 1.0, "time": 0.4, "iter": 100, "step": 100}\n'
+        '{"mIoU": 30.0, "time": 9.0, "step": 100}\n{"loss": 1.0, "ti'
+    )
+    write_log(tmp_path, '20250102_000000', text)
+    write_log(tmp_path, '20250101_000000', text.replace('100', '900'))
+    assert read_training(tmp_path, since=0) == (100, pytest.approx(0.3))
+
+
+def test_read_training_ignores_an_earlier_attempt(tmp_path):
+    assert read_training(tmp_path, since=0) == (0, None)
+    write_log(tmp_path, '20250101_000000', '{"time": 0.2, "iter": 50}')
+    assert read_training(tmp_path, since=time.time() + 10) == (0, None)
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_terminal_line_is_rewritten_and_fits(monkeypatch):
+    monkeypatch.setenv('COLUMNS', '10')
+    stream = Terminal()
+    printer = ProgressPrinter(stream)
+    printer.update('0123456789abc')
+    printer.update('next')
+    printer.message('done')
+    start = '\r\033[K'
+    assert stream.getvalue() == f'{start}012345678{start}next{start}done\n'
+
+
+def test_plain_lines_keep_their_distance(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr(progress.time, 'monotonic', lambda: now)
+    stream = io.StringIO()
+    printer = ProgressPrinter(stream)
+    for now in (100.0, 110.0, 119.9, 120.0):
+        printer.update(f'at {now}')
+    assert stream.getvalue() == 'at 100.0\nat 120.0\n'

@@ -1,0 +1,95 @@
+from dataclasses import replace
+
+import pytest
+
+from cfcontra_mm.benchmark import load_study, plan_runs
+from cfcontra_mm.errors import InputError
+
+STUDY = """study = dict(
+    name='demo', baseline='a', oracle='b', seeds=[0, 1], data=dict(root='d'),
+    rows=[dict(name='a', config='a.py'), dict(name='b', config='b.py', cost=2.5)])
+"""
+
+
+def write(tmp_path, text):
+    path = tmp_path / 'study.py'
+    path.write_text(text)
+    return path
+
+
+def test_load_study(tmp_path):
+    study = load_study(write(tmp_path, STUDY))
+    assert [(r.name, r.config, r.cost) for r in study.rows] == [
+        ('a', 'a.py', 1.0),
+        ('b', 'b.py', 2.5),
+    ]
+    assert (study.seeds, study.data) == ((0, 1), {'root': 'd'})
+
+
+@pytest.mark.parametrize(
+    ('old', 'new', 'message'),
+    [
+        ("name='b', c", "name='a', c", "two rows are named 'a'"),
+        ("oracle='b'", "oracle='c'", "oracle 'c' is no row; choose from a, b"),
+        ("oracle='b', ", '', 'oracle'),
+        ('cost=2.5', 'price=2.5', 'price'),
+        ('seeds=[0, 1]', 'seeds=[]', 'seeds is empty'),
+        ('study =', 'studies =', 'no `study'),
+    ],
+)
+def test_wrong_study_names_file_and_field(tmp_path, old, new, message):
+    assert old in STUDY
+    path = write(tmp_path, STUDY.replace(old, new))
+    with pytest.raises(InputError, match=message) as caught:
+        load_study(path)
+    assert str(path) in str(caught.value)
+
+
+def test_missing_files_are_named(tmp_path, fake):
+    with pytest.raises(InputError, match=r'nowhere\.py'):
+        load_study(tmp_path / 'nowhere.py')
+    (tmp_path / 'oracle.py').unlink()
+    with pytest.raises(InputError, match=r'oracle\.py'):
+        plan_runs(fake.study, (0,), fake.out)
+
+
+def test_config_without_iterations_is_refused(tmp_path, fake):
+    (tmp_path / 'oracle.py').write_text('model = dict()')
+    with pytest.raises(InputError, match='max_iters'):
+        plan_runs(fake.study, (0,), fake.out)
+
+
+def test_identity_follows_config_seed_and_data_but_not_comments(fake, tmp_path):
+    def identity(seed=0, study=fake.study):
+        return plan_runs(study, (seed,), fake.out)[0].identity
+
+    first = identity()
+    config = tmp_path / 'source.py'
+    config.write_text(config.read_text() + '\n# the same settings\n')
+    assert identity() == first
+    fake.configure('source', max_iters=30)
+    changed = {
+        identity(),
+        identity(seed=1),
+        identity(study=replace(fake.study, data={'root': 'elsewhere'})),
+    }
+    assert len(changed | {first}) == 4
+
+
+def test_identity_reads_the_base_configs(fake, tmp_path):
+    (tmp_path / 'base.py').write_text('train_cfg = dict(max_iters=5)')
+    (tmp_path / 'source.py').write_text("_base_ = 'base.py'")
+    before = plan_runs(fake.study, (0,), fake.out)[0]
+    assert before.max_iters == 5
+    (tmp_path / 'base.py').write_text('train_cfg = dict(max_iters=6)')
+    assert plan_runs(fake.study, (0,), fake.out)[0].identity != before.identity
+
+
+def test_last_checkpoint_survives_a_move_and_a_missing_file(fake):
+    run = plan_runs(fake.study, (0,), fake.out)[0]
+    assert run.last_checkpoint() is None
+    run.work_dir.mkdir(parents=True)
+    (run.work_dir / 'last_checkpoint').write_text('/moved/from/iter_10.pth')
+    assert run.last_checkpoint() is None
+    (run.work_dir / 'iter_10.pth').touch()
+    assert run.last_checkpoint() == run.work_dir / 'iter_10.pth'

@@ -1,0 +1,17 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+# The helpers are importable under every import mode of pytest.
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture(scope='session')
+def toystreets(tmp_path_factory):
+    """Folder of a tiny ToyStreets pair: 4 source, 5 target, 2 val pictures of 64x32."""
+    from cfcontra_mm.datasets.toystreets import write_toystreets
+
+    root = tmp_path_factory.mktemp('toystreets')
+    write_toystreets(root, num_source=4, num_target=5, num_val=2, size=(64, 32))
+    return root

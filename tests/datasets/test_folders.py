@@ -1,0 +1,282 @@
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmengine.config import Config
+from mmseg.registry import DATASETS
+from PIL import Image
+from raw_files import PACK, write_image
+
+from cfcontra_mm.datasets import apply_folders, describe_folders, read_classes
+from cfcontra_mm.errors import InputError
+
+CONFIGS = Path(__file__).parents[2] / 'configs'
+CLASSES = """
+classes:
+  - {name: road, color: [128, 64, 128], values: [0, 7]}
+  - {name: car, color: [0, 0, 142], values: [3]}
+  - {name: ufo, color: [1, 2, 3], values: [9]}
+ignore: [255, 4]
+"""
+
+
+def write_label(path, label):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.asarray(label, np.uint8)).save(path)
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Two sources in a subfolder, one target, one validation picture."""
+    (tmp_path / 'classes.yaml').write_text(CLASSES)
+    for name in ('a.jpg', 'b.png'):
+        write_image(tmp_path / 'source/images/day' / name)
+        label = np.zeros((6, 8))
+        label[:3], label[5] = 3, 255
+        write_label(tmp_path / 'source/labels/day' / f'{name[0]}.png', label)
+    write_image(tmp_path / 'target/c.JPEG', (10, 4))
+    write_image(tmp_path / 'val/images/d.png')
+    write_label(tmp_path / 'val/labels/d.png', np.full((6, 8), 3))
+    return tmp_path
+
+
+def folder_cfg(root):
+    table = str(root / 'classes.yaml')
+    pipeline = [
+        dict(type='LoadImage'),
+        dict(type='LoadLabels'),
+        dict(type='MapLabels', table=table),
+        *PACK,
+    ]
+    prefix = dict(img_path='images', seg_map_path='labels')
+    return dict(
+        type='FolderDataset',
+        classes=table,
+        data_root=str(root / 'source'),
+        data_prefix=prefix,
+        pipeline=pipeline,
+    )
+
+
+class TestClasses:
+    def test_reads_names_colors_and_table(self, root):
+        classes = read_classes(str(root / 'classes.yaml'))
+        assert classes.names == ('road', 'car', 'ufo')
+        assert classes.palette == [[128, 64, 128], [0, 0, 142], [1, 2, 3]]
+        expected = np.full(256, 254)
+        expected[[0, 7, 3, 9, 4, 255]] = [0, 0, 1, 2, 255, 255]
+        np.testing.assert_array_equal(classes.table, expected)
+        assert classes.table.dtype == np.uint8
+
+    def test_shipped_example(self):
+        classes = read_classes(str(CONFIGS / '_base_/classes/camvid11.yaml'))
+        assert len(classes.names) == len(classes.palette) == 11
+        assert classes.table[:12].tolist() == [*range(11), 254]
+        assert classes.table[255] == 255
+
+    @pytest.mark.parametrize(
+        ('old', 'new', 'message'),
+        [
+            ('classes:', 'klasses:', 'unknown field klasses'),
+            ('classes:', 'classes: [', 'not a YAML file'),
+            (CLASSES, 'classes: []', '`classes` must list 1 to 254'),
+            (CLASSES, '- road', 'must hold a list `classes`'),
+            (', values: [3]', '', r'classes\[1\]: must have the fields'),
+            ('values: [3]', 'values: 3', r'classes\[1\]\.values: must be a list'),
+            ('values: [3]', 'values: []', r'classes\[1\]\.values: must list at least'),
+            ('values: [3]', 'values: [300]', r'values: must be .* 0-255'),
+            ('values: [3]', 'values: [true]', r'values: must be .* integers'),
+            ('values: [3]', 'values: [7]', r'classes\[1\]: the label value 7 .* twice'),
+            ('values: [3]', 'values: [3, 3]', 'the label value 3 is given twice'),
+            ('[255, 4]', '[255, 9]', 'ignore: the label value 9 is given twice'),
+            ('name: car', 'name: road', 'the name road is given twice'),
+            ('name: car', 'name: 5', r'classes\[1\]\.name: must be a text'),
+            ('[0, 0, 142]', '[0, 142]', r'color: must be \[red, green, blue\]'),
+        ],
+    )
+    def test_wrong_files(self, tmp_path, old, new, message):
+        assert old in CLASSES
+        path = tmp_path / 'classes.yaml'
+        path.write_text(CLASSES.replace(old, new))
+        with pytest.raises(InputError, match=message) as error:
+            read_classes(str(path))
+        assert str(path) in str(error.value)
+        assert '\n' not in str(error.value)
+
+    def test_no_such_file(self, tmp_path):
+        with pytest.raises(InputError, match=r'x\.yaml: no such class file'):
+            read_classes(str(tmp_path / 'x.yaml'))
+        (tmp_path / 'x.txt').write_text(CLASSES)
+        with pytest.raises(InputError, match=r'must end in \.yaml'):
+            read_classes(str(tmp_path / 'x.txt'))
+
+
+class TestDataset:
+    def test_matches_by_stem_through_subfolders(self, root):
+        dataset = DATASETS.build(folder_cfg(root))
+        assert dataset.metainfo['classes'] == ('road', 'car', 'ufo')
+        infos = [dataset.get_data_info(i) for i in range(len(dataset))]
+        assert [Path(i['img_path']).name for i in infos] == ['a.jpg', 'b.png']
+        labels = dataset[1]['data_samples'].gt_sem_seg.data[0]
+        assert labels[:, 0].tolist() == [1, 1, 1, 0, 0, 255]
+
+    def test_unlabelled(self, root):
+        cfg = folder_cfg(root)
+        cfg['data_root'], cfg['data_prefix'] = str(root), dict(img_path='target')
+        cfg['pipeline'] = [dict(type='LoadImage'), *PACK]
+        assert DATASETS.build(cfg)[0]['inputs'].shape == (3, 4, 10)
+
+    def test_image_without_label(self, root):
+        (root / 'source/labels/day/b.png').unlink()
+        with pytest.raises(InputError, match=r'b\.png: no label day/b\.png .* \(1 of'):
+            DATASETS.build(folder_cfg(root))
+
+    def test_two_images_of_one_name(self, root):
+        write_image(root / 'source/images/day/b.jpg')
+        with pytest.raises(InputError, match=r'b\.png: has the same name as .*b\.jpg'):
+            DATASETS.build(folder_cfg(root))
+
+    def test_missing_and_empty_folder(self, root):
+        cfg = folder_cfg(root)
+        (root / 'source/nothing').mkdir()
+        for name, message in (('none', 'no such folder'), ('nothing', r'no \*\.png')):
+            cfg['data_prefix'] = dict(img_path=name)
+            with pytest.raises(InputError, match=message):
+                DATASETS.build(cfg)
+
+    def test_value_that_no_class_has(self, root):
+        write_label(root / 'source/labels/day/b.png', np.full((6, 8), 42))
+        with pytest.raises(
+            InputError, match=r'b\.png: label value 42 is not in .*yaml'
+        ):
+            DATASETS.build(folder_cfg(root))[1]
+
+    def test_label_of_another_size(self, root):
+        write_label(root / 'source/labels/day/b.png', np.zeros((6, 9)))
+        with pytest.raises(
+            InputError, match=r'b\.png: the label is 9x6 .* image is 8x6'
+        ):
+            DATASETS.build(folder_cfg(root))[1]
+
+
+@pytest.fixture
+def cfg(root):
+    cfg = Config.fromfile(str(CONFIGS / '_base_/datasets/folders.py'))
+    head = dict(num_classes=19, loss_decode=dict(type='CrossEntropyLoss'))
+    cfg.model = dict(decode_head=head, neck=[dict(centers=dict(num_classes=19))])
+    cfg.val_cfg, cfg.test_cfg = dict(type='ValLoop'), dict(type='TestLoop')
+    cfg.merge_from_dict(
+        {
+            'folders.classes': str(root / 'classes.yaml'),
+            'folders.source_images': str(root / 'source/images'),
+            'folders.source_labels': str(root / 'source/labels'),
+            'folders.target_images': str(root / 'target'),
+            'folders.val_images': str(root / 'val/images'),
+            'folders.val_labels': str(root / 'val/labels'),
+            'folders.size': [32, 16],
+        }
+    )
+    return cfg
+
+
+class TestConfig:
+    def test_fills_the_config(self, cfg):
+        apply_folders(cfg)
+        assert cfg.model.decode_head.num_classes == 3
+        assert cfg.model.neck[0].centers.num_classes == 3
+        train = DATASETS.build(cfg.train_dataloader.dataset)
+        assert {k: len(r) for k, r in train.domain_ranges.items()} == dict(
+            source=2, target=1
+        )
+        for index in range(3):
+            assert train[index]['inputs'].shape == (3, 16, 32)
+        sample = DATASETS.build(cfg.val_dataloader.dataset)[0]
+        assert sample['inputs'].shape == (3, 16, 32)
+        assert sample['data_samples'].gt_sem_seg.data.shape == (1, 6, 8)
+        scales = [r['scale'] for r in cfg.tta_pipeline[1].transforms[0]]
+        assert scales == [(24, 12), (32, 16), (40, 20)]
+
+    def test_twice_is_once(self, cfg):
+        apply_folders(cfg)
+        once = copy.deepcopy(cfg.to_dict())
+        apply_folders(cfg)
+        assert cfg.to_dict() == once
+
+    def test_without_validation(self, cfg):
+        cfg.folders.val_images = cfg.folders.val_labels = ''
+        apply_folders(cfg)
+        for part in ('dataloader', 'cfg', 'evaluator'):
+            assert cfg[f'val_{part}'] is cfg[f'test_{part}'] is None
+        assert 'validation: ' not in describe_folders(cfg)
+        cfg.folders.val_images = 'x'
+        with pytest.raises(InputError, match='saved by a run without validation'):
+            apply_folders(cfg)
+
+    @pytest.mark.parametrize(
+        'field',
+        [
+            *('classes', 'source_images', 'source_labels', 'target_images'),
+            *('val_images', 'val_labels'),
+        ],
+    )
+    def test_missing_fields_are_named(self, cfg, field):
+        cfg.folders[field] = ''
+        with pytest.raises(InputError, match=rf'folders\.{field} is not set'):
+            apply_folders(cfg)
+
+    @pytest.mark.parametrize('size', [[32], [0, 3], 'big', [1.5, 2], None])
+    def test_wrong_sizes(self, cfg, size):
+        cfg.folders.size = size
+        with pytest.raises(InputError, match=r'folders\.size: must be width,height'):
+            apply_folders(cfg)
+
+    def test_class_weights_must_fit(self, cfg):
+        cfg.model.decode_head.loss_decode.class_weight = [1.0] * 19
+        with pytest.raises(InputError, match='19 weights for the 3 classes'):
+            apply_folders(cfg)
+
+    def test_other_configs_are_left_alone(self):
+        cfg = Config(dict(model=dict(num_classes=19)))
+        apply_folders(cfg)
+        assert cfg.to_dict() == dict(model=dict(num_classes=19))
+
+
+class TestDescription:
+    def test_counts_sizes_and_shares(self, cfg):
+        cfg.model.decode_head.loss_decode.class_weight = [1.0, 2.5, 4.0]
+        apply_folders(cfg)
+        text = describe_folders(cfg)
+        rows = {
+            c[1].strip(): c[2:5]
+            for line in text.split('\n')
+            if (c := line.split('|'))[1:]
+        }
+        cells = {name: [c.strip() for c in cells] for name, cells in rows.items()}
+        # Three rows of car, two of road, one ignored.
+        assert cells['road'] == ['40.00', '2', '1.0']
+        assert cells['car'] == ['60.00', '2', '2.5']
+        assert cells['ufo'] == ['0.00', '0', '4.0']
+        assert 'source: 2 images, 8x6 (' in text
+        assert 'target: 1 images, 10x4 (' in text
+        assert 'validation: 1 images, 8x6 (' in text
+        assert 'warning: the scanned source labels have no ufo' in text
+
+    def test_counts_other_sizes(self, cfg, root):
+        write_image(root / 'target/d.png', (9, 9))
+        apply_folders(cfg)
+        assert 'target: 2 images, 10x4 and 1 other sizes (' in describe_folders(cfg)
+
+    @pytest.mark.parametrize('folder', ['source/labels/day/a.png', 'val/labels/d.png'])
+    def test_wrong_labels_are_found_before_training(self, cfg, root, folder):
+        apply_folders(cfg)
+        write_label(root / folder, np.full((6, 8), 42))
+        with pytest.raises(InputError, match=rf'{folder}: label value 42'):
+            describe_folders(cfg)
+
+    def test_labels_that_are_all_ignored(self, cfg, root):
+        for name in 'ab':
+            write_label(root / f'source/labels/day/{name}.png', np.full((6, 8), 255))
+        apply_folders(cfg)
+        with pytest.raises(InputError, match='no labelled pixel'):
+            describe_folders(cfg)

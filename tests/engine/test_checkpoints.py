@@ -1,0 +1,303 @@
+import argparse
+import pickle
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from helpers import build_method, tiny_config
+from mmengine.logging import HistoryBuffer
+from mmengine.model import BaseModel
+from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner.checkpoint import CheckpointLoader
+from torch import nn
+
+from cfcontra_mm.engine.checkpoints import (
+    AtomicLocalBackend,
+    check_weights,
+    checkpoint_config,
+    dataset_meta,
+    read_checkpoint,
+    use_safe_loading,
+    weights_of,
+)
+from cfcontra_mm.errors import InputError
+
+
+class Runs:
+    """Pickles to a call."""
+
+    def __init__(self, function, *args):
+        self.call = function, args
+
+    def __reduce__(self):
+        return self.call
+
+
+def test_reads_what_mmengine_saves(tmp_path):
+    history = HistoryBuffer([1.0, 2.0], [1, 1])
+    info = dict(best=np.float32(3), palette=np.zeros((2, 3), np.uint8), n=np.int64(4))
+    saved = dict(state_dict=dict(a=torch.ones(2)), message_hub=dict(h=history, i=info))
+    torch.save(saved, tmp_path / 'a.pth')
+    read = read_checkpoint(tmp_path / 'a.pth')
+    assert read['message_hub']['h'].statistics('max') == 2
+    assert read['message_hub']['i']['best'] == 3
+    assert read['message_hub']['i']['palette'].dtype == np.uint8
+
+
+@pytest.mark.parametrize('legacy', [False, True])
+def test_runs_no_code_unless_trusted(tmp_path, legacy):
+    path, mark = tmp_path / 'evil.pth', tmp_path / 'ran'
+    evil = dict(state_dict={}, extra=Runs(Path.touch, mark))
+    torch.save(evil, path, _use_new_zipfile_serialization=not legacy)
+    with pytest.raises(InputError, match=r'evil\.pth: .*--trust-checkpoint'):
+        read_checkpoint(path)
+    assert not mark.exists()
+    read_checkpoint(path, trust=True)
+    assert mark.exists()
+
+
+@pytest.mark.parametrize(
+    ('owner', 'name'), [(HistoryBuffer, '__init__'), (np.ndarray, 'tofile')]
+)
+def test_history_opens_no_other_attribute(tmp_path, owner, name):
+    torch.save(dict(a=Runs(getattr, owner, name)), tmp_path / 'a.pth')
+    with pytest.raises(InputError, match='trust-checkpoint'):
+        read_checkpoint(tmp_path / 'a.pth')
+
+
+def test_refusal_names_what_the_file_holds(tmp_path):
+    torch.save(dict(args=argparse.Namespace(x=1)), tmp_path / 'a.pth')
+    with pytest.raises(InputError, match=r'\(argparse\.Namespace\)'):
+        read_checkpoint(tmp_path / 'a.pth')
+
+
+def damaged(kind, path):
+    torch.save(dict(a=torch.zeros(1000)), path)
+    content = path.read_bytes()
+    if kind == 'zip':
+        with zipfile.ZipFile(path, 'w') as archive:
+            archive.writestr('a.txt', 'hello')
+        return
+    contents = dict(
+        truncated=content[:-500],
+        text=b'hello, no checkpoint\n',
+        empty=b'',
+        picture=b'\x89PNG\r\n\x1a\n' + bytes(100),
+    )
+    path.write_bytes(contents[kind])
+
+
+@pytest.mark.parametrize('kind', ['truncated', 'text', 'empty', 'picture', 'zip'])
+def test_damaged_file(tmp_path, kind):
+    path = tmp_path / 'a.pth'
+    damaged(kind, path)
+    with pytest.raises(InputError, match=r'a\.pth: truncated or not a checkpoint'):
+        read_checkpoint(path)
+
+
+def test_missing_file_and_other_content(tmp_path):
+    with pytest.raises(InputError, match='no such checkpoint'):
+        read_checkpoint(tmp_path / 'none.pth')
+    torch.save([1, 2], tmp_path / 'list.pth')
+    with pytest.raises(InputError, match='no checkpoint'):
+        read_checkpoint(tmp_path / 'list.pth')
+
+
+def test_config_that_mmengine_would_run_is_dropped(tmp_path):
+    torch.save(dict(meta=dict(config='import os', iter=3)), tmp_path / 'a.pth')
+    assert read_checkpoint(tmp_path / 'a.pth')['meta'] == dict(iter=3)
+
+
+@pytest.fixture
+def own_loader(monkeypatch):
+    monkeypatch.setattr(CheckpointLoader, '_schemes', CheckpointLoader._schemes.copy())
+    monkeypatch.setenv('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '0')
+
+
+def test_mmengine_loads_as_safely(tmp_path, own_loader):
+    path, mark = tmp_path / 'evil.pth', tmp_path / 'ran'
+    torch.save(dict(a=Runs(Path.touch, mark)), path)
+    use_safe_loading()
+    with pytest.raises(InputError, match='trust-checkpoint'):
+        CheckpointLoader.load_checkpoint(str(path))
+    with pytest.raises(pickle.UnpicklingError):
+        torch.load(path, weights_only=False)  # as for a download
+    assert not mark.exists()
+
+
+def test_mmengine_loads_what_is_trusted(tmp_path, own_loader):
+    torch.save(dict(a=argparse.Namespace(x=1)), tmp_path / 'a.pth')
+    use_safe_loading(trust=True)
+    loaded = CheckpointLoader.load_checkpoint(str(tmp_path / 'a.pth'))
+    assert loaded['a'].x == 1
+
+
+@pytest.fixture(scope='module')
+def model():
+    return build_method(tiny_config('cfcontra').model)
+
+
+def test_weights_of_the_model_pass(model):
+    wrapped = {f'module.{k}': v for k, v in model.state_dict().items()}
+    check_weights(model, weights_of(dict(state_dict=wrapped)), 'a.pth')
+
+
+def test_other_number_of_classes(model):
+    cfg = tiny_config('cfcontra').model
+    cfg.decode_head.num_classes = cfg.auxiliary_head.num_classes = 11
+    with pytest.raises(InputError, match=r'a\.pth: .* 11 classes.* 19'):
+        check_weights(model, build_method(cfg).state_dict(), 'a.pth')
+
+
+def test_other_width(model):
+    state = dict(
+        model.state_dict(), **{'backbone.conv1.weight': torch.zeros(4, 3, 7, 7)}
+    )
+    with pytest.raises(InputError, match=r'backbone\.conv1\.weight has shape \(4,'):
+        check_weights(model, state, 'a.pth')
+
+
+@pytest.mark.parametrize(('share', 'passes'), [(0.04, True), (0.06, False)])
+def test_missing_weights(model, share, passes):
+    # The method's own modules must not count for or against.
+    parts = ('backbone.', 'decode_head.', 'auxiliary_head.')
+    names = [k for k in model.state_dict() if k.startswith(parts)]
+    names = [k for k in names if not k.endswith('num_batches_tracked')]
+    gone = names[: int(share * len(names))]
+    state = {k: v for k, v in model.state_dict().items() if k not in gone}
+    if passes:
+        check_weights(model, state, 'a.pth')
+    else:
+        with pytest.raises(InputError, match=f'{len(names) - len(gone)} of the'):
+            check_weights(model, state, 'a.pth')
+
+
+def with_config(text):
+    return dict(meta=dict(cfg=text))
+
+
+def test_config_of_a_checkpoint():
+    cfg = tiny_config('cfcontra')
+    read = checkpoint_config(with_config(cfg.pretty_text), 'a.pth')
+    assert read.to_dict() == cfg.to_dict()
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        "import os\nmodel = dict(type='A')",
+        "model = dict(type=__import__('os').system('true'))",
+        "model = dict(type='A', x=[dict(type='os.system', command='true')])",
+        "test_pipeline = [dict(type='subprocess.run')]",
+        'model = dict(**x)',
+        'model = (',
+    ],
+)
+def test_config_that_would_run_code(text):
+    with pytest.raises(InputError, match=r'a\.pth: .*trust-checkpoint'):
+        checkpoint_config(with_config(text), 'a.pth')
+
+
+def test_config_that_is_not_there():
+    with pytest.raises(InputError, match='holds no config'):
+        checkpoint_config(dict(state_dict={}), 'a.pth')
+    text = "custom_imports = dict(imports=['no_such_package'])"
+    with pytest.raises(InputError, match='no_such_package'):
+        checkpoint_config(with_config(text), 'a.pth')
+
+
+def test_dataset_meta():
+    meta = dict(classes=['a'], palette=[[1, 2, 3]], label_map=None)
+    read = dataset_meta(dict(meta=dict(dataset_meta=meta)), 'a.pth')
+    assert read == dict(classes=['a'], palette=[[1, 2, 3]])
+    with pytest.raises(InputError, match='names no classes'):
+        dataset_meta(dict(meta={}), 'a.pth')
+
+
+def test_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
+    backend, path = AtomicLocalBackend(), tmp_path / 'new' / 'a.pth'
+    backend.put(b'old', path)
+
+    def killed(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr('os.fsync', killed)
+    with pytest.raises(KeyboardInterrupt):
+        backend.put(b'newer', path)
+    assert path.read_bytes() == b'old'
+    monkeypatch.undo()
+    backend.put(b'newer', path)
+    assert path.read_bytes() == b'newer'
+    assert list(path.parent.iterdir()) == [path]
+
+
+class Line(BaseModel):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(1, 1)
+
+    def forward(self, numbers, mode='loss'):
+        return dict(loss=self.layer(numbers.float()).square().mean())
+
+
+def run(work_dir, name, resume=False, iters=4, keep=2):
+    hook = dict(
+        type='AtomicCheckpointHook',
+        by_epoch=False,
+        interval=1,
+        max_keep_ckpts=keep,
+    )
+    runner = Runner(
+        Line(),
+        str(work_dir),
+        train_dataloader=dict(
+            dataset=[torch.tensor([i]) for i in range(4)],
+            batch_size=2,
+            sampler=dict(type='InfiniteSampler'),
+            collate_fn=lambda rows: [torch.stack(rows)],
+        ),
+        train_cfg=dict(by_epoch=False, max_iters=iters),
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1, momentum=0.9)),
+        default_hooks=dict(checkpoint=hook),
+        resume=resume,
+        experiment_name=name,
+        default_scope='mmseg',
+        randomness=dict(seed=0),
+    )
+    runner.train()
+    return runner
+
+
+def kept(work_dir):
+    return sorted(path.name for path in work_dir.glob('*.pth*'))
+
+
+def test_hook_keeps_the_newest(tmp_path):
+    run(tmp_path, 'newest')
+    assert kept(tmp_path) == ['iter_3.pth', 'iter_4.pth']
+    run(tmp_path, 'resumed', resume=True, iters=6)
+    assert kept(tmp_path) == ['iter_5.pth', 'iter_6.pth']
+    assert read_checkpoint(tmp_path / 'iter_6.pth')['meta']['iter'] == 6
+
+
+def test_run_killed_while_saving_can_resume(tmp_path, monkeypatch):
+    put = AtomicLocalBackend.put
+
+    def killed(self, content, path):
+        if Path(path).name != 'iter_3.pth':
+            return put(self, content, path)
+        Path(f'{path}.tmp').write_bytes(content[: len(content) // 2])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(AtomicLocalBackend, 'put', killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, 'killed', keep=1)
+    monkeypatch.undo()
+    last = find_latest_checkpoint(str(tmp_path))
+    assert Path(last).name == 'iter_2.pth'
+    assert read_checkpoint(last)['meta']['iter'] == 2
+    run(tmp_path, 'again', resume=True, keep=1)
+    assert 'iter_4.pth' in kept(tmp_path)
+    assert 'iter_2.pth' not in kept(tmp_path)

@@ -1,0 +1,161 @@
+import argparse
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmseg.registry import MODELS
+from torch.utils.data import DataLoader, Dataset
+
+from cfcontra_mm.engine import launch
+from cfcontra_mm.errors import InputError
+
+
+def fails(main, capsys):
+    with pytest.raises(SystemExit) as ended:
+        launch.command_line(main)()
+    assert ended.value.code == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    return lines[0]
+
+
+class Broken(Dataset):
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        raise InputError('a.png: truncated; restore the file')
+
+
+def test_input_error_is_one_line(capsys):
+    line = fails(lambda: Broken()[0], capsys)
+    assert line == 'error: a.png: truncated; restore the file'
+
+
+def test_input_error_of_a_data_worker_is_one_line(capsys):
+    loader = DataLoader(Broken(), num_workers=1, multiprocessing_context='fork')
+    line = fails(lambda: list(loader), capsys)
+    assert line == 'error: a.png: truncated; restore the file'
+
+
+@pytest.mark.parametrize(
+    ('cfg', 'said'),
+    [
+        (dict(type='NoSuchModel'), 'NoSuchModel is not in the'),
+        (dict(type='FCNHead', colour=1), "unexpected keyword argument 'colour'"),
+        (dict(type='FCNHead'), 'missing'),
+    ],
+)
+def test_config_errors_are_one_line(cfg, said, capsys):
+    line = fails(lambda: MODELS.build(cfg), capsys)
+    assert line.startswith('error: config: ')
+    assert said in line
+
+
+@pytest.mark.parametrize('error', [KeyError('x'), TypeError('missing 1 required')])
+def test_other_errors_keep_their_traceback(error):
+    def main():
+        raise error
+
+    with pytest.raises(type(error)):
+        launch.command_line(main)()
+
+
+def test_success_returns(capsys):
+    launch.command_line(lambda: print('done'))()
+    assert capsys.readouterr() == ('done\n', '')
+
+
+def arguments(*given):
+    parser = argparse.ArgumentParser()
+    parser.add_argument('config')
+    launch.add_run_arguments(parser)
+    return parser.parse_args([str(word) for word in given])
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    monkeypatch.setattr(launch, 'use_safe_loading', lambda trust: None)
+    monkeypatch.setenv('LOCAL_RANK', '0')
+    path = tmp_path / 'somemethod' / 'somenet.py'
+    path.parent.mkdir()
+    path.write_text("model = dict(type='A', parts=[dict(x=1), dict(x=2)])\n")
+    return path
+
+
+def test_work_dir_tells_methods_apart(config):
+    cfg = launch.setup_config(arguments(config), ['model'])
+    assert Path(cfg.work_dir) == Path('work_dirs/somemethod/somenet')
+
+
+def test_work_dir_of_the_user_wins(config):
+    config.write_text("model = dict(type='A')\nwork_dir = 'theirs'\n")
+    cfg = launch.setup_config(arguments(config), ['model'])
+    assert cfg.work_dir == 'theirs'
+    cfg = launch.setup_config(arguments(config, '--work-dir', 'mine'), ['model'])
+    assert cfg.work_dir == 'mine'
+
+
+def test_missing_key(config):
+    with pytest.raises(InputError, match=r'somenet\.py: sets no train_cfg'):
+        launch.setup_config(arguments(config), ['model', 'train_cfg'])
+
+
+def test_options(config, capsys):
+    options = ['model.type=B', 'model.parts.1.x=5', 'new.key=1']
+    cfg = launch.load_config(
+        config, arguments(config, '--cfg-options', *options).cfg_options
+    )
+    assert cfg.model.to_dict() == dict(type='B', parts=[dict(x=1), dict(x=5)])
+    assert cfg.new.key == 1
+    with pytest.raises(InputError, match='--cfg-options'):
+        launch.load_config(config, {'model.parts.7.x': 1})
+    with pytest.raises(SystemExit):
+        arguments(config, '--cfg-options', 'model')
+    assert "'model' is not KEY=VALUE" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('text', 'said'),
+    [
+        (None, r'somenet\.py: no such config'),
+        ('model = dict(', r'somenet\.py: not a config'),
+        ("_base_ = './none.py'", r'none\.py: no such config'),
+        ("custom_imports = dict(imports=['no_such_package'])", 'no_such_package'),
+    ],
+)
+def test_broken_config(config, text, said):
+    config.unlink() if text is None else config.write_text(text)
+    with pytest.raises(InputError, match=said):
+        launch.load_config(config, {})
+
+
+def test_more_processes_than_gpus(monkeypatch):
+    monkeypatch.setattr('torch.cuda.is_available', lambda: True)
+    monkeypatch.setattr('torch.cuda.device_count', lambda: 1)
+    monkeypatch.setenv('LOCAL_WORLD_SIZE', '2')
+    with pytest.raises(InputError, match='2 processes on 1 GPUs'):
+        launch.init_distributed(Config(), 'pytorch', None)
+
+
+@pytest.mark.parametrize('launcher', ['slurm', 'mpi'])
+def test_ranks_of_other_launchers(monkeypatch, launcher):
+    started = []
+    monkeypatch.setattr('torch.cuda.is_available', lambda: False)
+    monkeypatch.setattr(torch.distributed, 'init_process_group', started.append)
+    monkeypatch.setattr('subprocess.check_output', lambda *a, **k: 'node7\nnode8\n')
+    monkeypatch.setenv('SLURM_NODELIST', 'node[7-8]')
+    for name in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_PORT', 'MASTER_ADDR'):
+        monkeypatch.setenv(name, '')
+        monkeypatch.delenv(name)
+    for number, name in enumerate(launch.RANK_VARIABLES[launcher], start=3):
+        monkeypatch.setenv(name, str(number))
+    launch.init_distributed(Config(), launcher, None)
+    environment = [launch.os.environ.get(n) for n in ('RANK', 'WORLD_SIZE')]
+    assert environment == ['3', '4']
+    assert launch.os.environ['LOCAL_RANK'] == '5'
+    assert launch.os.environ['MASTER_PORT'] == '29500'
+    if launcher == 'slurm':
+        assert launch.os.environ['MASTER_ADDR'] == 'node7'
+    assert started == ['gloo']

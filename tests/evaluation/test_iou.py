@@ -1,0 +1,137 @@
+import math
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
+
+from cfcontra_mm.evaluation import DomainIoUMetric
+
+CLASSES = tuple(f'class {k}' for k in range(19))
+SIXTEEN = [c for k, c in enumerate(CLASSES) if k not in (9, 14, 16)]
+THIRTEEN = [c for c in SIXTEEN if c not in CLASSES[3:6]]
+IGNORE = 255
+
+
+def pictures(classes, seed=0, count=3):
+    """Pairs of prediction and truth that hold some of the classes."""
+    rng = np.random.default_rng(seed)
+    pairs = []
+    for _ in range(count):
+        truth = rng.choice([*classes, IGNORE], (20, 30))
+        wrong = rng.choice(classes, (20, 30))
+        prediction = np.where(rng.random((20, 30)) < 0.6, truth, wrong)
+        prediction[prediction == IGNORE] = classes[0]
+        pairs.append((prediction, truth))
+    return pairs
+
+
+def slow_iou(pairs):
+    """IoU of each class, pixel by pixel over all pictures, in percent."""
+    hits, either = [0] * 19, [0] * 19
+    for prediction, truth in pairs:
+        for p, t in zip(
+            prediction.ravel().tolist(), truth.ravel().tolist(), strict=True
+        ):
+            if t == IGNORE:
+                continue
+            hits[t] += p == t
+            for k in {p, t}:
+                either[k] += 1
+    return [100 * h / e if e else math.nan for h, e in zip(hits, either, strict=True)]
+
+
+def slow_mean(values):
+    numbers = [value for value in values if not math.isnan(value)]
+    return sum(numbers) / len(numbers) if numbers else math.nan
+
+
+def evaluate(pairs, subsets=None, **kwargs):
+    metric = DomainIoUMetric(subsets=subsets, **kwargs)
+    metric.dataset_meta = dict(classes=CLASSES)
+    for prediction, truth in pairs:
+        sample = SegDataSample()
+        sample.pred_sem_seg = PixelData(data=torch.from_numpy(prediction)[None])
+        sample.gt_sem_seg = PixelData(data=torch.from_numpy(truth)[None])
+        metric.process({}, [sample.to_dict()])
+    return metric.evaluate(len(pairs))
+
+
+@pytest.mark.parametrize('classes', [range(19), (0, 1, 5, 13, 14), (2,)])
+def test_iou_of_classes_and_subsets(classes):
+    pairs = pictures(list(classes))
+    reference = slow_iou(pairs)
+    found = evaluate(pairs, dict(mIoU16=SIXTEEN, mIoU13=THIRTEEN))
+    for name, expected in zip(CLASSES, reference, strict=True):
+        assert found[f'IoU.{name}'] == pytest.approx(expected, abs=0.006, nan_ok=True)
+    assert found['mIoU'] == pytest.approx(slow_mean(reference), abs=0.006)
+    by_class = dict(zip(CLASSES, reference, strict=True))
+    for name, subset in (('mIoU16', SIXTEEN), ('mIoU13', THIRTEEN)):
+        expected = slow_mean([by_class[c] for c in subset])
+        assert found[name] == pytest.approx(expected, abs=0.006)
+
+
+def test_subsets_hold_what_the_papers_score():
+    assert (len(SIXTEEN), len(THIRTEEN)) == (16, 13)
+
+
+def test_a_class_that_is_never_seen_is_nan_and_no_part_of_a_mean():
+    pairs = pictures([0, 1, 9])
+    found = evaluate(pairs, dict(mIoU16=SIXTEEN))
+    assert math.isnan(found['IoU.class 5'])
+    means = (found['IoU.class 0'] + found['IoU.class 1']) / 2
+    assert found['mIoU16'] == pytest.approx(means, abs=0.01)
+
+
+def test_a_class_that_is_only_predicted_counts_as_zero():
+    truth = np.zeros((4, 4), int)
+    prediction = truth.copy()
+    prediction[0] = 7
+    found = evaluate([(prediction, truth)])
+    assert found['IoU.class 7'] == 0
+    assert found['mIoU'] == pytest.approx(75 / 2)
+
+
+def test_a_subset_of_unseen_classes_is_nan():
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', RuntimeWarning)
+        found = evaluate(pictures([0]), dict(rare=['class 5', 'class 6']))
+    assert math.isnan(found['rare'])
+
+
+def test_all_pixels_ignored_gives_nan():
+    truth = np.full((4, 4), IGNORE)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', RuntimeWarning)
+        found = evaluate([(np.zeros((4, 4), int), truth)])
+    assert math.isnan(found['IoU.class 0'])
+
+
+def test_without_subsets_there_is_the_mean_alone():
+    found = evaluate(pictures([0, 1]))
+    means = {key for key in found if not key.startswith('IoU.')}
+    assert means == {'mIoU', 'aAcc', 'mAcc'}
+
+
+def test_counts_of_many_pixels_do_not_lose_precision():
+    rows = [
+        (torch.full((19,), 2.0**23 + k), torch.full((19,), 2.0**24)) for k in (1, 3)
+    ]
+    metric = DomainIoUMetric()
+    metric.dataset_meta = dict(classes=CLASSES)
+    results = [(hit, union, union, union) for hit, union in rows] * 40
+    expected = 100 * sum(2**23 + k for k in (1, 3)) / (2 * 2**24)
+    found = metric.compute_metrics(results)
+    assert found['IoU.class 3'] == pytest.approx(expected, abs=0.006)
+
+
+def test_predictions_alone_give_no_figures(tmp_path):
+    metric = DomainIoUMetric(format_only=True, output_dir=str(tmp_path))
+    metric.dataset_meta = dict(classes=CLASSES)
+    sample = SegDataSample(metainfo=dict(img_path='street.png'))
+    sample.pred_sem_seg = PixelData(data=torch.zeros(1, 4, 4, dtype=torch.long))
+    metric.process({}, [dict(sample.to_dict(), img_path='street.png')])
+    assert metric.compute_metrics(metric.results) == {}
+    assert (tmp_path / 'street.png').exists()

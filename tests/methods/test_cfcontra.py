@@ -1,0 +1,201 @@
+"""CFContra's objective (eqs. 19-20) against a float64 reference, pixel by pixel."""
+
+import copy
+import math
+
+import pytest
+import torch
+from helpers import begin_centers, build_method, random_batch, sample, tiny_config
+
+from cfcontra_mm.engine.hooks import move_centers
+from cfcontra_mm.methods.base import domain_inputs
+
+IGNORE = 255
+
+
+def build(**changes):
+    cfg = tiny_config('cfcontra').model
+    cfg.update(threshold=0.01, **changes)
+    model = build_method(cfg)
+    begin_centers(model, random_batch(99))
+    return model
+
+
+def pixels(model, domain, data):
+    """Remapped features, one row a pixel, and the source's labels at their places."""
+    batch = model.data_preprocessor(copy.deepcopy(data), training=True)
+    inputs = domain_inputs(batch, domain)
+    with torch.no_grad():
+        remapped = model.projection_head(model.extract_feat(inputs.images)[-1])
+    rows, labels = [], []
+    height, width = remapped.shape[2:]
+    for n, image in enumerate(remapped):
+        for y in range(height):
+            for x in range(width):
+                rows.append(image[:, y, x].double())
+                if inputs.labels is not None:
+                    place = y * 32 // height, x * 64 // width
+                    labels.append(int(inputs.labels[n][place]))
+    return rows, labels
+
+
+def unit(vector):
+    return vector / vector.norm()
+
+
+def slow_pseudo_labels(rows, centers, valid, threshold, normalized=True):
+    labels = []
+    for row in rows:
+        row = unit(row) if normalized else row
+        near = sorted(
+            ((row - unit(centers[k])).norm().item(), k) for k in range(19) if valid[k]
+        )
+        labels.append(near[0][1] if near[1][0] - near[0][0] > threshold else IGNORE)
+    return labels
+
+
+def slow_contrast(rows, labels, centers, valid):
+    terms = []
+    for row, label in zip(rows, labels, strict=True):
+        if label == IGNORE or not valid[label]:
+            continue
+        scores = {
+            k: float(unit(row) @ unit(centers[k])) / 0.07 for k in range(19) if valid[k]
+        }
+        total = sum(math.exp(score) for score in scores.values())
+        terms.append(math.log(total) - scores[label])
+    return sum(terms) / len(terms)
+
+
+def losses(model, data):
+    batch = model.data_preprocessor(copy.deepcopy(data), training=True)
+    parts = [model(batch, mode=domain) for domain in ('source', 'target')]
+    return parts[0] | parts[1]
+
+
+def test_the_four_terms_of_eq_19():
+    model, data = build(), random_batch(1)
+    banks = {
+        domain: (centers.double(), valid.tolist())
+        for domain in ('source', 'target')
+        for centers, valid in [model.class_centers.of(domain)]
+    }
+    source, labels = pixels(model, 'source', data)
+    target, _ = pixels(model, 'target', data)
+    pseudo = slow_pseudo_labels(target, *banks['source'], 0.01)
+    found = losses(model, data)
+    share = sum(label != IGNORE for label in pseudo) / len(pseudo)
+    assert 0.05 < share < 1
+    assert found['target.pseudo_share'].item() == pytest.approx(share, abs=0.02)
+    for domain, rows, classes in (
+        ('source', source, labels),
+        ('target', target, pseudo),
+    ):
+        for other in banks:
+            expected = 1e-3 * slow_contrast(rows, classes, *banks[other])
+            term = found[f'{domain}.loss_contra_{other}'].item()
+            assert term == pytest.approx(expected, rel=2e-2 if share < 1 else 1e-3)
+
+
+def test_intra_keeps_the_terms_within_a_domain():
+    found = losses(build(terms='intra'), random_batch(1))
+    terms = {key for key in found if 'contra' in key}
+    assert terms == {'source.loss_contra_source', 'target.loss_contra_target'}
+
+
+def test_entropy_has_its_weights():
+    model, data = build(), random_batch(1)
+    batch = model.data_preprocessor(copy.deepcopy(data), training=True)
+    logits = model.view(domain_inputs(batch, 'target')).logits
+    found = losses(model, data)
+    for name, weight in (('decode', 1e-3), ('aux', 2e-4)):
+        p = logits[name].double().softmax(1)
+        entropy = -(p * p.clamp(min=1e-300).log()).sum(1).mean() / math.log(19)
+        term = found[f'target.{name}.loss_ent'].double()
+        torch.testing.assert_close(term, weight * entropy, rtol=1e-5, atol=0)
+        if name == 'decode':
+            torch.testing.assert_close(
+                found['target.entropy'].double(), entropy, rtol=1e-5, atol=0
+            )
+
+
+@pytest.mark.parametrize('cross_update', [False, True])
+def test_each_domain_moves_its_own_centers_unless_crossed(cross_update):
+    model, data = build(cross_update=cross_update), random_batch(1)
+    bank = model.class_centers
+    before = bank.centers.double()
+    source, labels = pixels(model, 'source', data)
+    target, _ = pixels(model, 'target', data)
+    pseudo = model.pseudo_labels(torch.stack(target).float()).tolist()
+    losses(model, data)
+    move_centers(bank)
+    rows = {'source': (source, labels), 'target': (target, pseudo)}
+    for place, domain in enumerate(rows):
+        used = rows.values() if cross_update else [rows[domain]]
+        pairs = [pair for r, c in used for pair in zip(r, c, strict=True)]
+        for k in range(19):
+            own = [row for row, label in pairs if label == k]
+            if not own:
+                assert torch.equal(bank.centers[place, k].double(), before[place, k])
+                continue
+            mean = sum(own) / len(own)
+            known = before[place, k].any()
+            expected = 0.9 * before[place, k] + 0.1 * mean if known else mean
+            torch.testing.assert_close(
+                bank.centers[place, k].double(), expected, rtol=1e-4, atol=1e-4
+            )
+
+
+def test_without_centers_there_is_no_contrast_and_no_pseudo_label():
+    model = build_method(tiny_config('cfcontra').model)
+    found = losses(model, random_batch(1))
+    assert found['target.pseudo_share'].item() == 0
+    assert all(v.item() == 0 for k, v in found.items() if 'contra' in k)
+    sum(v for k, v in found.items() if 'loss' in k).backward()
+    assert model.backbone.conv1.weight.grad.isfinite().all()
+
+
+def test_raw_distances_compare_raw_features_with_unit_centers():
+    model = build(normalize_distance=False)
+    centers, valid = model.class_centers.of('source')
+    rows, _ = pixels(model, 'target', random_batch(1))
+    expected = slow_pseudo_labels(
+        rows, centers.double(), valid.tolist(), 0.01, normalized=False
+    )
+    found = model.pseudo_labels(torch.stack(rows).float()).tolist()
+    same = sum(a == b for a, b in zip(found, expected, strict=True))
+    assert same >= len(rows) - 1
+
+
+def test_without_head_the_features_themselves_are_compared():
+    model = build(projection_head=None)
+    assert model.class_centers.centers.shape == (2, 19, 64)
+    assert losses(model, random_batch(1))['source.loss_contra_source'] > 0
+
+
+@pytest.mark.parametrize('structure', ['linear', 'moco', 'byol', 'simclr'])
+def test_every_head_of_table_1_trains(structure):
+    head = dict(tiny_config('cfcontra').model.projection_head, structure=structure)
+    model = build(projection_head=head)
+    found = losses(model, random_batch(1))
+    sum(v for k, v in found.items() if 'contra' in k).backward()
+    assert model.projection_head[0].weight.grad.any()
+    assert model.backbone.conv1.weight.grad.any()
+    assert not any(
+        p.grad is not None and p.grad.any() for p in model.decode_head.parameters()
+    )
+
+
+def test_predictions_carry_the_pseudo_labels():
+    model = build().eval()
+    images = random_batch(2)['inputs'][:2]
+    data = dict(inputs=images, data_samples=[sample('target')] * 2)
+    with torch.no_grad():
+        results = model.test_step(copy.deepcopy(data))
+        batch = model.data_preprocessor(copy.deepcopy(data), training=False)
+        features = model.projection_head(model.extract_feat(batch['inputs'])[-1])
+    for result, feature in zip(results, features, strict=True):
+        rows = feature.permute(1, 2, 0).flatten(0, 1)
+        expected = model.pseudo_labels(rows).view(feature.shape[1:])
+        assert torch.equal(result.pseudo_sem_seg.data[0], expected)
+    assert len(results) == 2

@@ -1,0 +1,145 @@
+"""All methods of a table run under one configuration but for the method itself."""
+
+import runpy
+
+import pytest
+from helpers import CONFIGS, leaves, method_folders, registered_methods
+from mmengine.config import Config
+
+FILES = [
+    'deeplabv2_r101_gta2city.py',
+    'deeplabv2_r101_synthia2city.py',
+    'deeplabv2_r18_toystreets.py',
+    'deeplabv2_r18_folders.py',
+]
+# What all methods share although it is part of the model.
+SHARED_PARTS = (
+    'data_preprocessor',
+    'backbone',
+    'decode_head',
+    'auxiliary_head',
+    'train_cfg',
+    'test_cfg',
+    'pretrained',
+    'neck',
+    'init_cfg',
+)
+# The oracle is source-only, trained on labelled target images.
+OWN_DATA = {'oracle': ('train_dataloader.dataset.source',)}
+OWN_KEYS = {'_base_', 'model', 'custom_hooks'}
+
+
+def resolved(folder, file):
+    return Config.fromfile(CONFIGS / folder / file)
+
+
+def shared(folder, file):
+    """Every setting that is not the method's, by its dotted path."""
+    cfg = resolved(folder, file).to_dict()
+    method = cfg.pop('model')
+    cfg.pop('custom_hooks', None)
+    cfg['model'] = {key: method[key] for key in SHARED_PARTS if key in method}
+    own = OWN_DATA.get(folder, ())
+    return {
+        path: value for path, value in leaves(cfg) if not path.startswith(own or '\0')
+    }
+
+
+def names_in_file(folder, file):
+    values = runpy.run_path(str(CONFIGS / folder / file))
+    return {name for name in values if not name.startswith('__')}
+
+
+@pytest.mark.parametrize('file', FILES)
+def test_every_method_has_the_config(file):
+    folders = {path.parent.name for path in CONFIGS.glob('[!_]*/deeplabv2_*.py')}
+    assert set(method_folders(file)) == folders - (
+        {'oracle'} if 'folders' in file else set()
+    ) | ({'oracle'} & set(method_folders(file)))
+
+
+@pytest.mark.parametrize('file', FILES)
+def test_methods_differ_in_nothing_but_the_method(file):
+    base = shared('source_only', file)
+    assert len(base) > 100
+    for folder in method_folders(file):
+        found = shared(folder, file)
+        own = OWN_DATA.get(folder, ())
+        expected = {k: v for k, v in base.items() if not k.startswith(own or '\0')}
+        different = {
+            path: (expected.get(path), found.get(path))
+            for path in expected.keys() | found.keys()
+            if expected.get(path, ...) != found.get(path, ...)
+        }
+        assert different == {}, folder
+
+
+@pytest.mark.parametrize('file', FILES)
+def test_a_methods_file_sets_only_what_is_the_methods(file):
+    for folder in method_folders(file):
+        allowed = OWN_KEYS | ({'train_dataloader'} if folder in OWN_DATA else set())
+        assert names_in_file(folder, file) <= allowed, folder
+
+
+@pytest.mark.parametrize('file', FILES)
+def test_the_method_is_what_sets_the_rows_apart(file):
+    types = {
+        folder: resolved(folder, file).model.type for folder in method_folders(file)
+    }
+    assert types['source_only'] == 'SourceOnly'
+    if 'oracle' in types:
+        assert types.pop('oracle') == 'SourceOnly'
+    assert len(set(types.values())) == len(types)
+    assert set(types.values()) == set(registered_methods())
+
+
+@pytest.mark.parametrize('file', FILES[:3])
+def test_the_oracle_learns_from_the_targets_own_images(file):
+    data = resolved('oracle', file).train_dataloader.dataset
+    source, target = data.source, data.target
+    assert (source.type, source.data_root) == (target.type, target.data_root)
+    assert source.data_prefix.img_path == target.data_prefix.img_path
+    assert 'train' in source.data_prefix.seg_map_path
+    assert 'seg_map_path' not in target.data_prefix
+
+
+@pytest.mark.parametrize('file', FILES)
+def test_training_never_reads_validation_pictures(file):
+    for folder in method_folders(file):
+        cfg = resolved(folder, file)
+        training = dict(leaves(cfg.train_dataloader.to_dict()))
+        assert not any('val' in str(v) for k, v in training.items() if 'prefix' in k)
+        assert 'DomainIoUMetric' in str(cfg.val_evaluator)
+
+
+@pytest.mark.parametrize('file', FILES)
+def test_target_pipeline_reads_no_labels(file):
+    for folder in method_folders(file):
+        target = resolved(folder, file).train_dataloader.dataset.target
+        types = [value for path, value in leaves(target.to_dict()) if 'type' in path]
+        assert not any('Label' in name or 'Annotation' in name for name in types)
+
+
+@pytest.mark.parametrize('path', sorted(CONFIGS.rglob('*.py')), ids=lambda p: p.name)
+def test_every_config_resolves_and_prints_alike(path, tmp_path):
+    cfg = Config.fromfile(path)
+    cfg.dump(tmp_path / 'again.py')
+    assert Config.fromfile(tmp_path / 'again.py').to_dict() == cfg.to_dict()
+
+
+def test_settings_of_the_published_recipe():
+    cfg = resolved('cfcontra', 'deeplabv2_r101_gta2city.py')
+    optimizer = cfg.optim_wrapper.optimizer
+    assert (optimizer.lr, optimizer.momentum, optimizer.weight_decay) == (
+        2.5e-4,
+        0.9,
+        5e-4,
+    )
+    assert cfg.train_cfg.max_iters == 120_000
+    assert cfg.param_scheduler[0].end == 250_000
+    assert cfg.train_dataloader.sampler.per_domain == dict(source=1, target=1)
+    model = cfg.model
+    assert (model.threshold, model.temperature, model.momentum) == (0.05, 0.07, 0.9)
+    assert model.contrast_weight == 1e-3
+    assert model.entropy_weights == dict(decode=1e-3, aux=2e-4)
+    assert model.auxiliary_head.loss_decode.loss_weight == 0.1

@@ -1,0 +1,33 @@
+"""Turn a checkpoint into a plain MMSegmentation config and checkpoint.
+
+Writes model.py and model.pth, which run without this package:
+mmseg.apis.init_model('DIR/model.py', 'DIR/model.pth').
+"""
+
+import argparse
+
+from cfcontra_mm.engine.export import export_checkpoint
+from cfcontra_mm.engine.launch import add_trust_argument, command_line
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('checkpoint', help='as tools/train.py wrote it')
+    parser.add_argument('--out', required=True, metavar='DIR')
+    add_trust_argument(parser)
+    return parser.parse_args()
+
+
+@command_line
+def main() -> None:
+    args = parse_args()
+    config, checkpoint = export_checkpoint(
+        args.checkpoint, args.out, args.trust_checkpoint
+    )
+    print(f'wrote {config} and {checkpoint}')
+
+
+if __name__ == '__main__':
+    main()

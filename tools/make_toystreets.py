@@ -1,0 +1,63 @@
+"""Writes the ToyStreets pair: a labelled game-like source and a camera-like target."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+
+from cfcontra_mm.datasets.toystreets import write_toystreets
+from cfcontra_mm.errors import InputError
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--out', required=True, metavar='DIR', help='folder to write')
+    parser.add_argument('--num-source', type=int, default=400, metavar='N')
+    parser.add_argument('--num-target', type=int, default=400, metavar='N')
+    parser.add_argument('--num-val', type=int, default=100, metavar='N')
+    parser.add_argument(
+        '--size', type=parse_size, default=(256, 128), metavar='WxH',
+        help='from 64x32 to 1024x512 (default: 256x128)',
+    )  # fmt: skip
+    parser.add_argument('--seed', type=int, default=0)
+    return parser.parse_args()
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    width, _, height = text.partition('x')
+    if not (width.isdigit() and height.isdigit()):
+        raise argparse.ArgumentTypeError(f'{text!r} is not WxH, such as 256x128')
+    size = int(width), int(height)
+    if not (64 <= size[0] <= 1024 and 32 <= size[1] <= 512):
+        raise argparse.ArgumentTypeError(f'{text} is not within 64x32 and 1024x512')
+    return size
+
+
+def progress_line() -> Callable[[int, int], None]:
+    """A function that keeps one line with the share done and the time left."""
+    start = time.monotonic()
+
+    def show(done: int, total: int) -> None:
+        left = (time.monotonic() - start) / done * (total - done)
+        end = '\n' if done == total else ''
+        if sys.stdout.isatty() or end or done % 100 == 0:
+            lead = '\r' if sys.stdout.isatty() else ''
+            line = f'ToyStreets {done}/{total}, {left:.0f} s left '
+            print(f'{lead}{line}', end=end or ('' if lead else '\n'), flush=True)
+
+    return show
+
+
+def main() -> None:
+    args = parse_args()
+    counts = args.num_source, args.num_target, args.num_val
+    try:
+        write_toystreets(args.out, *counts, args.size, args.seed, progress_line())
+    except InputError as error:
+        sys.exit(f'error: {error}')
+
+
+if __name__ == '__main__':
+    main()

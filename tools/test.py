@@ -1,0 +1,39 @@
+"""Measure a checkpoint on the labelled test data of its config."""
+
+import argparse
+
+from cfcontra_mm.engine.launch import (
+    add_run_arguments,
+    command_line,
+    setup_config,
+    test,
+)
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='for example configs/METHOD/CONFIG.py')
+    parser.add_argument('checkpoint')
+    parser.add_argument(
+        '--out', metavar='DIR', help='save predictions, PNGs of class indices'
+    )
+    parser.add_argument(
+        '--show-dir', metavar='DIR', help='save pictures painted with the prediction'
+    )
+    parser.add_argument(
+        '--tta', action='store_true', help='average over augmented pictures'
+    )
+    add_run_arguments(parser)
+    return parser.parse_args()
+
+
+@command_line
+def main() -> None:
+    args = parse_args()
+    needs = ('model', 'test_dataloader', 'test_cfg', 'test_evaluator')
+    cfg = setup_config(args, needs)
+    test(cfg, args.checkpoint, args.out, args.show_dir, args.tta)
+
+
+if __name__ == '__main__':
+    main()

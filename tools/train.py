@@ -1,0 +1,38 @@
+"""Train a method from its config."""
+
+import argparse
+
+from cfcontra_mm.engine.launch import (
+    add_run_arguments,
+    command_line,
+    setup_config,
+    train,
+)
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='for example configs/METHOD/CONFIG.py')
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='go on from a checkpoint; by default the last one in the work dir',
+    )
+    parser.add_argument('--amp', action='store_true', help='mixed precision')
+    parser.add_argument('--seed', type=int, help="default: the config's")
+    add_run_arguments(parser)
+    return parser.parse_args()
+
+
+@command_line
+def main() -> None:
+    args = parse_args()
+    needs = ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
+    cfg = setup_config(args, needs)
+    train(cfg, args.resume, args.amp, args.seed)
+
+
+if __name__ == '__main__':
+    main()
