@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import torch
 import torch.distributed as dist
@@ -11,7 +12,7 @@ from helpers import (
     begin_centers,
     build_method,
     build_optimizer,
-    method_folders,
+    one_folder_a_method,
     random_batch,
     record_steps,
     tiny_config,
@@ -19,7 +20,11 @@ from helpers import (
 from mmengine.optim import OptimWrapper
 from torch import nn
 
-from cfcontra_mm.engine import DomainDistributedDataParallel, domain_step
+from cfcontra_mm.engine import (
+    DomainDistributedDataParallel,
+    SyncStatisticsHook,
+    domain_step,
+)
 from cfcontra_mm.engine.hooks import move_centers
 from cfcontra_mm.methods import UDASegmentor
 
@@ -73,7 +78,7 @@ def still(model: UDASegmentor) -> UDASegmentor:
 
 def cases() -> list[str]:
     """Names of the methods to try."""
-    return [*method_folders(), 'split_parameters']
+    return [*one_folder_a_method(), 'split_parameters']
 
 
 def build(case: str) -> tuple[UDASegmentor, object]:
@@ -107,6 +112,15 @@ def try_method(case: str, rank: int) -> dict:
     return found
 
 
+def try_statistics(rank: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Running means that a rank moved by itself, and after the hook."""
+    norm = nn.Sequential(nn.Conv2d(3, 2, 1), nn.BatchNorm2d(2))
+    norm[1].running_mean.copy_(torch.tensor([1.0, 4.0]) * (rank + 1))
+    alone = norm[1].running_mean.clone()
+    SyncStatisticsHook().after_train_iter(SimpleNamespace(model=norm))
+    return alone, norm[1].running_mean
+
+
 def work(rank: int, folder: str) -> None:
     """Run every case on one rank and save what it saw."""
     torch.set_num_threads(1)
@@ -118,5 +132,6 @@ def work(rank: int, folder: str) -> None:
         timeout=datetime.timedelta(seconds=60),
     )
     found = {case: try_method(case, rank) for case in cases()}
+    found['statistics'] = try_statistics(rank)
     torch.save(found, Path(folder, f'rank{rank}.pth'))
     dist.destroy_process_group()

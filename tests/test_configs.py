@@ -53,9 +53,9 @@ def names_in_file(folder, file):
 @pytest.mark.parametrize('file', FILES)
 def test_every_method_has_the_config(file):
     folders = {path.parent.name for path in CONFIGS.glob('[!_]*/deeplabv2_*.py')}
-    assert set(method_folders(file)) == folders - (
-        {'oracle'} if 'folders' in file else set()
-    ) | ({'oracle'} & set(method_folders(file)))
+    # A user's own target has no labels to train an oracle on.
+    lacking = {'oracle'} if 'folders' in file else set()
+    assert folders - set(method_folders(file)) == lacking
 
 
 @pytest.mark.parametrize('file', FILES)
@@ -120,11 +120,17 @@ def test_target_pipeline_reads_no_labels(file):
         assert not any('Label' in name or 'Annotation' in name for name in types)
 
 
-@pytest.mark.parametrize('path', sorted(CONFIGS.rglob('*.py')), ids=lambda p: p.name)
-def test_every_config_resolves_and_prints_alike(path, tmp_path):
-    cfg = Config.fromfile(path)
-    cfg.dump(tmp_path / 'again.py')
-    assert Config.fromfile(tmp_path / 'again.py').to_dict() == cfg.to_dict()
+def test_every_config_resolves():
+    paths = sorted(CONFIGS.rglob('*.py'))
+    assert len(paths) > 20
+    for path in paths:
+        assert Config.fromfile(path).to_dict(), path
+
+
+@pytest.mark.parametrize('file', FILES)
+def test_a_config_survives_being_printed_into_a_checkpoint(file):
+    cfg = resolved('cfcontra', file)
+    assert Config.fromstring(cfg.pretty_text, '.py').to_dict() == cfg.to_dict()
 
 
 def test_settings_of_the_published_recipe():

@@ -5,19 +5,28 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import chain, islice
+from itertools import chain
 
 import numpy as np
 import torch
-from mmengine.dist import all_reduce, all_reduce_params, get_world_size
+from mmengine.dataset import pseudo_collate
+from mmengine.dist import (
+    all_reduce,
+    all_reduce_params,
+    get_rank,
+    get_world_size,
+    is_main_process,
+)
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
-from mmengine.utils import ProgressBar
+from mmengine.utils import track_iter_progress
 from mmseg.registry import HOOKS
 from torch import nn
+from torch.utils.data import DataLoader
 
+from cfcontra_mm.datasets.domain import Draw
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.methods.base import domain_inputs
 from cfcontra_mm.models.class_centers import DOMAINS, ClassCenterBank
@@ -55,27 +64,25 @@ class MemoryBankHook(Hook):
         move_centers(_bare(runner.model).class_centers)
 
     def _first_centers(self, runner: Runner, method: nn.Module, domain: str) -> None:
-        images = runner.train_dataloader.sampler.per_domain[domain]
-        loader = Runner.build_dataloader(
-            dict(
-                dataset=runner.train_dataloader.dataset,
-                batch_size=images,
-                num_workers=runner.train_dataloader.num_workers,
-                sampler=dict(type='DomainSampler', per_domain={domain: images}),
-                collate_fn=dict(type='pseudo_collate'),
-            ),
-            seed=runner.seed,
+        train_loader = runner.train_dataloader
+        loader = DataLoader(
+            train_loader.dataset,
+            batch_size=train_loader.sampler.per_domain[domain],
+            sampler=self._draws(train_loader.dataset.domain_ranges[domain]),
+            num_workers=train_loader.num_workers,
+            collate_fn=pseudo_collate,
         )
-        available = len(runner.train_dataloader.dataset.domain_ranges[domain])
-        wanted = min(self.max_images, available)
-        batches = -(-wanted // (images * get_world_size()))
-        bar = ProgressBar(batches)
-        for data in islice(loader, batches):
+        bar = track_iter_progress((loader, len(loader)))
+        for data in bar if is_main_process() else loader:
             batch = method.data_preprocessor(data, training=True)
             method.accumulate_centers(domain, domain_inputs(batch, domain))
-            bar.update()
-        bar.file.write('\n')
         move_centers(method.class_centers)
+
+    def _draws(self, indices: range) -> list[Draw]:
+        """This rank's share of the images, evenly spread over the domain."""
+        wanted = min(self.max_images, len(indices))
+        draws = [Draw(indices[i * len(indices) // wanted], i) for i in range(wanted)]
+        return draws[get_rank() :: get_world_size()]
 
 
 def move_centers(bank: ClassCenterBank) -> None:
@@ -110,10 +117,12 @@ def _unmoved_statistics(model: nn.Module) -> Iterator[None]:
 def keep_random_state() -> Iterator[None]:
     """Leave the random state of Python, NumPy and torch as it was."""
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    yield
-    random.setstate(states[0])
-    np.random.set_state(states[1])
-    torch.set_rng_state(states[2])
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.set_rng_state(states[2])
 
 
 @HOOKS.register_module()
@@ -171,7 +180,8 @@ class FiniteLossHook(Hook):
         Raises:
             InputError: Naming the losses that are not finite.
         """
-        if not self.every_n_train_iters(runner, self.interval):
+        due = self.every_n_train_iters(runner, self.interval)
+        if not due and not self.is_last_train_iter(runner):
             return
         bad = [k for k, v in outputs.items() if not torch.isfinite(torch.as_tensor(v))]
         if bad:

@@ -224,7 +224,12 @@ def train(cfg: Config, resume: str | None, amp: bool, seed: int | None) -> None:
         resume: Checkpoint to go on from, 'auto' for the last one in the work dir.
         amp: Whether to train in mixed precision.
         seed: Of everything random; the config's own if ``None``.
+
+    Raises:
+        InputError: The batch is not made of whole shares of the domains, or the
+            checkpoint does not exist.
     """
+    _check_batch(cfg.train_dataloader)
     if amp:
         enable_amp(cfg)
     if seed is not None:
@@ -272,6 +277,15 @@ def test(
         cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
         cfg.model = dict(cfg.tta_model, module=cfg.model)
     Runner.from_cfg(cfg).test()
+
+
+def _check_batch(loader: dict) -> None:
+    per_domain = loader['sampler'].get('per_domain')
+    if per_domain and sum(per_domain.values()) != loader['batch_size']:
+        raise InputError(
+            f'train_dataloader.batch_size is {loader["batch_size"]}, but sampler.'
+            f'per_domain adds up to {sum(per_domain.values())}; make them agree'
+        )
 
 
 def _check_exists(checkpoint: str) -> None:

@@ -8,6 +8,8 @@ import numpy as np
 from mmseg.evaluation import IoUMetric
 from mmseg.registry import METRICS
 
+from cfcontra_mm.errors import InputError
+
 
 @METRICS.register_module()
 class DomainIoUMetric(IoUMetric):
@@ -22,6 +24,21 @@ class DomainIoUMetric(IoUMetric):
     def __init__(self, subsets: dict[str, Sequence[str]] | None = None, **kwargs):
         super().__init__(**kwargs)
         self.subsets = subsets or {}
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        """Count the pixels of each image.
+
+        Raises:
+            InputError: A subset names a class that the data set has not.
+        """
+        classes = self.dataset_meta['classes']
+        unknown = set().union(*self.subsets.values()) - set(classes)
+        if unknown:
+            raise InputError(
+                f'evaluator.subsets: {", ".join(sorted(unknown))} is none of the '
+                f'classes {", ".join(classes)}'
+            )
+        super().process(data_batch, data_samples)
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Percentages: mIoU, aAcc, mAcc, each subset's mean and ``IoU.<class>``.
@@ -39,5 +56,6 @@ class DomainIoUMetric(IoUMetric):
             iou = 100 * intersect.numpy() / union.numpy()
         by_class = dict(zip(self.dataset_meta['classes'], iou.tolist(), strict=True))
         for name, classes in self.subsets.items():
-            metrics[name] = float(np.nanmean([by_class[c] for c in classes]))
+            mean = np.nanmean([by_class[c] for c in classes])
+            metrics[name] = round(float(mean), 2)
         return metrics | {f'IoU.{c}': round(v, 2) for c, v in by_class.items()}

@@ -24,7 +24,7 @@ class PseudoLabelAccuracy(BaseMetric):
         """Count the pixels of each image."""
         for sample in data_samples:
             if 'pseudo_sem_seg' in sample:
-                truth = sample['gt_sem_seg']['data'].squeeze().cpu()
+                truth = sample['gt_sem_seg']['data'][0].cpu()
                 pseudo = sample['pseudo_sem_seg']['data'].cpu()
                 self.results.append(_counts(pseudo, truth))
             else:

@@ -8,6 +8,7 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, normalize
 
+from cfcontra_mm.errors import InputError
 from cfcontra_mm.losses import class_contrastive_loss
 from cfcontra_mm.models.class_centers import (
     DOMAINS,
@@ -48,6 +49,9 @@ class CFContra(MinEnt):
         cross_update: Whether each domain's features move both domains' centers, as in
             the paper's code, instead of eqs. 16-17.
         **kwargs: As for :class:`MinEnt`.
+
+    Raises:
+        InputError: ``terms`` is neither.
     """
 
     def __init__(
@@ -64,6 +68,8 @@ class CFContra(MinEnt):
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
+        if terms not in ('all', 'intra'):
+            raise InputError(f"model.terms: must be 'all' or 'intra', not {terms!r}")
         if projection_head is None:
             self.projection_head = nn.Identity()
             dim = self.decode_head.in_channels
@@ -142,7 +148,8 @@ class CFContra(MinEnt):
     @torch.no_grad()
     def accumulate_centers(self, domain: str, inputs: DomainInputs) -> None:
         """Add a batch's features to the sums of the domain's centers (eqs. 9, 13)."""
-        features, labels = self._labelled_pixels(domain, self.view(inputs))
+        view = DomainView(inputs, tuple(self.extract_feat(inputs.images)), logits={})
+        features, labels = self._labelled_pixels(domain, view)
         self.class_centers.accumulate(domain, features, labels)
 
     def predict(self, inputs: Tensor, data_samples: list | None = None) -> list:

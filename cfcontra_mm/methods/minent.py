@@ -5,6 +5,7 @@ from __future__ import annotations
 from mmseg.registry import MODELS
 from torch import Tensor
 
+from cfcontra_mm.errors import InputError
 from cfcontra_mm.losses import entropy_map
 
 from .base import DomainInputs, DomainView, UDASegmentor
@@ -22,10 +23,18 @@ class MinEnt(UDASegmentor):
         entropy_weights: Weight :math:`\lambda_h` of the entropy of each head, by the
             head's name ('decode', 'aux'); published: 1e-3 and 2e-4.
         **kwargs: As for mmseg's ``EncoderDecoder``.
+
+    Raises:
+        InputError: A weight for a head that the network has not.
     """
 
     def __init__(self, entropy_weights: dict[str, float], **kwargs) -> None:
         super().__init__(**kwargs)
+        if not entropy_weights.keys() <= self.heads.keys():
+            raise InputError(
+                f'model.entropy_weights: names {", ".join(entropy_weights)}, but the '
+                f'network has {", ".join(self.heads)}'
+            )
         self.entropy_weights = entropy_weights
 
     def target_losses(

@@ -83,6 +83,8 @@ def _from_file(path: str) -> dict[str, torch.Tensor]:
     except Exception as error:
         reason = str(error).split('\n')[0]
         raise InputError(f'{path}: not a file of weights ({reason})') from error
+    if not isinstance(state, dict):
+        raise InputError(f'{path}: holds no weights by name')
     return state.get('state_dict', state)
 
 
@@ -94,7 +96,7 @@ def _torchvision(depth: int) -> dict[str, torch.Tensor]:
         state = getattr(torchvision.models, name).IMAGENET1K_V1.get_state_dict(
             progress=True, check_hash=True
         )
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # RuntimeError: a wrong checksum
         url = getattr(torchvision.models, name).IMAGENET1K_V1.url
         raise InputError(
             f'cannot download the ImageNet weights of ResNet-{depth} ({error}); place '

@@ -3,6 +3,8 @@
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from cfcontra_mm.errors import InputError
+
 _LAYERS = {
     'linear': ('linear',),
     'moco': ('linear', 'relu', 'linear'),
@@ -24,11 +26,19 @@ class ProjectionHead(nn.Sequential):
         out_channels: Channels of every layer; the paper's code uses 2048.
         frozen: Leave the head at its random start, as the paper's code does: the
             gradient flows through it into the backbone alone.
+
+    Raises:
+        InputError: An unknown structure.
     """
 
     def __init__(
         self, structure: str, in_channels: int, out_channels: int, frozen: bool = False
     ) -> None:
+        if structure not in _LAYERS:
+            raise InputError(
+                f'projection_head.structure: {structure!r} is none of '
+                f'{", ".join(_LAYERS)}'
+            )
         layers = []
         for kind in _LAYERS[structure]:
             if kind == 'linear':

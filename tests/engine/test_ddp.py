@@ -87,3 +87,10 @@ def test_centers_move_as_on_one_rank_with_all_images(ranks, case):
         torch.testing.assert_close(
             found['centers'], expected['centers'], rtol=1e-5, atol=1e-5
         )
+
+
+def test_running_statistics_are_the_mean_of_the_ranks(ranks):
+    alone = torch.stack([rank['statistics'][0] for rank in ranks])
+    assert not torch.equal(alone[0], alone[1])
+    for rank in ranks:
+        torch.testing.assert_close(rank['statistics'][1], alone.mean(0))

@@ -159,3 +159,10 @@ def test_ranks_of_other_launchers(monkeypatch, launcher):
     if launcher == 'slurm':
         assert launch.os.environ['MASTER_ADDR'] == 'node7'
     assert started == ['gloo']
+
+
+def test_a_batch_must_hold_whole_shares_of_the_domains():
+    cfg = Config.fromfile('configs/minent/deeplabv2_r18_toystreets.py')
+    cfg.train_dataloader.batch_size = 3
+    with pytest.raises(InputError, match=r'batch_size is 3.*adds up to 4'):
+        launch.train(cfg, resume=None, amp=False, seed=None)

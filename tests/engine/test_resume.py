@@ -2,13 +2,13 @@
 
 import pytest
 import torch
-from helpers import leaves, method_folders
+from helpers import leaves, one_folder_a_method
 from train_worker import train, train_elsewhere, training
 
 from cfcontra_mm.errors import InputError
 
 pytestmark = pytest.mark.slow
-FOLDERS = method_folders()
+FOLDERS = one_folder_a_method()
 OTHERS = {
     # Resumed after two iterations, by a process of its own.
     'resumed': dict(num_workers=0),

@@ -7,6 +7,7 @@ import torch
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
+from cfcontra_mm.errors import InputError
 from cfcontra_mm.evaluation import DomainIoUMetric
 
 CLASSES = tuple(f'class {k}' for k in range(19))
@@ -135,3 +136,10 @@ def test_predictions_alone_give_no_figures(tmp_path):
     metric.process({}, [dict(sample.to_dict(), img_path='street.png')])
     assert metric.compute_metrics(metric.results) == {}
     assert (tmp_path / 'street.png').exists()
+
+
+def test_a_subset_of_unknown_classes_is_refused_at_the_first_image():
+    metric = DomainIoUMetric(subsets=dict(mIoU2=['road', 'raod']))
+    metric.dataset_meta = dict(classes=('road', 'car'))
+    with pytest.raises(InputError, match='subsets: raod is none of'):
+        metric.process({}, [])

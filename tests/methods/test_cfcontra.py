@@ -8,6 +8,7 @@ import torch
 from helpers import begin_centers, build_method, random_batch, sample, tiny_config
 
 from cfcontra_mm.engine.hooks import move_centers
+from cfcontra_mm.errors import InputError
 from cfcontra_mm.methods.base import domain_inputs
 
 IGNORE = 255
@@ -84,17 +85,20 @@ def test_the_four_terms_of_eq_19():
     target, _ = pixels(model, 'target', data)
     pseudo = slow_pseudo_labels(target, *banks['source'], 0.01)
     found = losses(model, data)
-    share = sum(label != IGNORE for label in pseudo) / len(pseudo)
+    used = model.pseudo_labels(torch.stack(target).float()).tolist()
+    # Only where the gap is the threshold itself may rounding decide.
+    assert sum(a != b for a, b in zip(used, pseudo, strict=True)) <= 1
+    share = sum(label != IGNORE for label in used) / len(used)
     assert 0.05 < share < 1
-    assert found['target.pseudo_share'].item() == pytest.approx(share, abs=0.02)
+    assert found['target.pseudo_share'].item() == pytest.approx(share)
     for domain, rows, classes in (
         ('source', source, labels),
-        ('target', target, pseudo),
+        ('target', target, used),
     ):
         for other in banks:
             expected = 1e-3 * slow_contrast(rows, classes, *banks[other])
             term = found[f'{domain}.loss_contra_{other}'].item()
-            assert term == pytest.approx(expected, rel=2e-2 if share < 1 else 1e-3)
+            assert term == pytest.approx(expected, rel=1e-4)
 
 
 def test_intra_keeps_the_terms_within_a_domain():
@@ -199,3 +203,15 @@ def test_predictions_carry_the_pseudo_labels():
         expected = model.pseudo_labels(rows).view(feature.shape[1:])
         assert torch.equal(result.pseudo_sem_seg.data[0], expected)
     assert len(results) == 2
+
+
+@pytest.mark.parametrize(
+    ('setting', 'said'),
+    [
+        (dict(terms='al'), "model.terms: must be 'all' or 'intra', not 'al'"),
+        (dict(entropy_weights=dict(neck=1.0)), 'entropy_weights: names .*neck'),
+    ],
+)
+def test_a_setting_that_means_nothing_is_refused(setting, said):
+    with pytest.raises(InputError, match=said):
+        build(**setting)

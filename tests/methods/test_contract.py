@@ -9,7 +9,7 @@ from helpers import (
     build_method,
     build_optimizer,
     gradients,
-    method_folders,
+    one_folder_a_method,
     random_batch,
     random_labels,
     record_steps,
@@ -23,10 +23,11 @@ from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 
 from cfcontra_mm.engine import domain_step
+from cfcontra_mm.engine.amp import enable_amp
 from cfcontra_mm.methods import UDASegmentor
 from cfcontra_mm.methods.base import domain_inputs
 
-FOLDERS = method_folders()
+FOLDERS = one_folder_a_method()
 
 
 @pytest.fixture(params=FOLDERS)
@@ -61,6 +62,16 @@ def test_two_steps_are_finite_and_move_the_network(cfg, model):
     for part in ('backbone.conv1', 'decode_head.', 'auxiliary_head.'):
         assert any(key.startswith(part) for key in moved)
     assert all(value.isfinite().all() for value in model.state_dict().values())
+
+
+def test_bfloat16_gives_nearly_the_same_losses(cfg, model):
+    (full,) = run_steps(copy.deepcopy(model), cfg, 1)
+    enable_amp(cfg)
+    (mixed,) = run_steps(model, cfg, 1)
+    assert mixed['loss'] != full['loss']
+    for name, value in full.items():
+        if 'loss' in name:
+            torch.testing.assert_close(mixed[name], value, rtol=0.1, atol=1e-3)
 
 
 def test_the_total_is_the_sum_of_the_logged_losses(cfg, model):

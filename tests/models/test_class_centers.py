@@ -265,3 +265,18 @@ def test_state_dict_holds_the_centers_and_which_are_set():
     other.load_state_dict(state)
     assert torch.equal(other.centers, bank.centers)
     assert torch.equal(other.initialized, bank.initialized)
+
+
+def test_pseudo_labels_are_exact_far_from_the_origin():
+    generator = torch.Generator().manual_seed(0)
+    centers = 50 + 0.01 * torch.randn(5, 64, generator=generator)
+    truth = torch.randint(0, 5, (400,), generator=generator)
+    features = centers[truth] + 1e-3 * torch.randn(400, 64, generator=generator)
+    valid = torch.ones(5, dtype=torch.bool)
+    exact = torch.cdist(features.double(), centers.double()).sort(dim=1).values
+    gap = exact[:, 1] - exact[:, 0]
+    threshold = gap.median().item()
+    found = assign_pseudo_labels(features, centers, valid, threshold)
+    clear = (gap - threshold).abs() > 1e-4
+    expected = truth.where(gap > threshold, 255)
+    assert torch.equal(found[clear], expected[clear])

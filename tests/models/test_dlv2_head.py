@@ -119,10 +119,10 @@ def test_affine_parameters_are_frozen_and_statistics_are_the_batchs():
         assert module.training
     assert backbone.conv1.weight.requires_grad
     seen = {}
-    backbone.bn1.register_forward_hook(lambda m, i, o: seen.update(out=o))
+    backbone.bn1.register_forward_hook(lambda m, i, o: seen.update(out=o.clone()))
     backbone(5 + 3 * torch.randn(2, 3, 32, 32))
     torch.testing.assert_close(
-        seen['out'].mean((0, 2, 3)), torch.zeros(8), atol=1e-4, rtol=0
+        seen['out'].mean((0, 2, 3)), torch.zeros(64), atol=1e-4, rtol=0
     )
     assert backbone.bn1.running_mean.any()
 

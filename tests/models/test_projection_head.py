@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from cfcontra_mm.errors import InputError
 from cfcontra_mm.models import ProjectionHead
 
 # Table 1, column by column.
@@ -68,5 +69,5 @@ def test_head_is_trained_by_default():
 
 
 def test_unknown_structure():
-    with pytest.raises(KeyError, match='mocco'):
+    with pytest.raises(InputError, match=r'mocco.* none of linear, moco'):
         ProjectionHead('mocco', 6, 4)
