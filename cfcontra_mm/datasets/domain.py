@@ -21,9 +21,8 @@ from mmseg.registry import DATA_SAMPLERS, DATASETS
 from torch.utils.data import ConcatDataset, Dataset, Sampler
 
 from cfcontra_mm.datasets.transforms import MapLabels
+from cfcontra_mm.domains import DOMAINS
 from cfcontra_mm.errors import InputError
-
-DOMAINS = ('source', 'target')
 
 
 class Draw(NamedTuple):
@@ -34,22 +33,29 @@ class Draw(NamedTuple):
 
 
 @contextmanager
-def seeded(*key: int) -> Iterator[None]:
-    """Seeds Python's, NumPy's and torch's CPU generators from `key`, then restores."""
+def keep_random_state() -> Iterator[None]:
+    """Restores Python's, NumPy's and torch's CPU generators at its end."""
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    python_seed, numpy_seed, torch_seed = map(
-        int, np.random.SeedSequence(key).generate_state(3)
-    )
-    random.seed(python_seed)
-    np.random.seed(numpy_seed)
-    # torch.manual_seed would seed the GPUs too, whose state is not restored here.
-    torch.default_generator.manual_seed(torch_seed)
     try:
         yield
     finally:
         random.setstate(states[0])
         np.random.set_state(states[1])
         torch.set_rng_state(states[2])
+
+
+@contextmanager
+def seeded(*key: int) -> Iterator[None]:
+    """Seeds Python's, NumPy's and torch's CPU generators from `key`, then restores."""
+    python_seed, numpy_seed, torch_seed = map(
+        int, np.random.SeedSequence(key).generate_state(3)
+    )
+    with keep_random_state():
+        random.seed(python_seed)
+        np.random.seed(numpy_seed)
+        # torch.manual_seed would seed the GPUs too, whose state is not restored here.
+        torch.default_generator.manual_seed(torch_seed)
+        yield
 
 
 @DATASETS.register_module()

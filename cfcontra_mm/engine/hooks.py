@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
 
-import numpy as np
 import torch
 from mmengine.dataset import pseudo_collate
 from mmengine.dist import (
@@ -26,10 +24,11 @@ from mmseg.registry import HOOKS
 from torch import nn
 from torch.utils.data import DataLoader
 
-from cfcontra_mm.datasets.domain import Draw
+from cfcontra_mm.datasets.domain import Draw, keep_random_state
+from cfcontra_mm.domains import DOMAINS
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.methods.base import domain_inputs
-from cfcontra_mm.models.class_centers import DOMAINS, ClassCenterBank
+from cfcontra_mm.models.class_centers import ClassCenterBank
 
 
 @HOOKS.register_module()
@@ -111,18 +110,6 @@ def _unmoved_statistics(model: nn.Module) -> Iterator[None]:
     yield
     for norm, buffers in zip(norms, before, strict=True):
         norm.load_state_dict(buffers, strict=False)
-
-
-@contextmanager
-def keep_random_state() -> Iterator[None]:
-    """Leave the random state of Python, NumPy and torch as it was."""
-    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    try:
-        yield
-    finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])
-        torch.set_rng_state(states[2])
 
 
 @HOOKS.register_module()

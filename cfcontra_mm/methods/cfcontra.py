@@ -8,10 +8,10 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, normalize
 
+from cfcontra_mm.domains import DOMAINS
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.losses import class_contrastive_loss
 from cfcontra_mm.models.class_centers import (
-    DOMAINS,
     ClassCenterBank,
     assign_pseudo_labels,
 )

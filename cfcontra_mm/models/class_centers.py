@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-DOMAINS = ('source', 'target')
+from cfcontra_mm.domains import DOMAINS
 
 
 def class_sums(

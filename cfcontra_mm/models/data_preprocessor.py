@@ -5,7 +5,7 @@ from __future__ import annotations
 from mmseg.models import SegDataPreProcessor
 from mmseg.registry import MODELS
 
-from .class_centers import DOMAINS
+from cfcontra_mm.domains import DOMAINS
 
 
 @MODELS.register_module()
