@@ -1,0 +1,3 @@
+"""The two domains, in the order in which a training step runs them."""
+
+DOMAINS = ('source', 'target')
