@@ -74,7 +74,9 @@ class CFContra(MinEnt):
             self.projection_head = nn.Identity()
             dim = self.decode_head.in_channels
         else:
-            self.projection_head = MODELS.build(projection_head)
+            # Drawn aside: a seed starts every method's network from the same weights.
+            with torch.random.fork_rng(devices=[]):
+                self.projection_head = MODELS.build(projection_head)
             dim = self.projection_head.out_channels
         self.class_centers = ClassCenterBank(self.num_classes, dim, momentum)
         self.threshold = threshold
