@@ -175,10 +175,12 @@ def test_accumulated_gradients_are_the_mean_and_step_every_second_time(cfg, mode
             torch.testing.assert_close(found[name], expected[name], rtol=0, atol=1e-9)
 
 
-def test_a_seed_starts_every_method_from_the_same_network(model):
-    start = build_method(tiny_config('source_only').model).state_dict()
-    for name, value in start.items():
-        assert torch.equal(model.state_dict()[name], value), name
+def test_a_seed_starts_every_method_from_the_same_network(cfg):
+    found = build_method(cfg.model).state_dict()
+    for name, value in build_method(
+        tiny_config('source_only').model
+    ).named_parameters():
+        assert torch.equal(found[name], value), name
 
 
 def test_a_seed_determines_the_training(cfg):
