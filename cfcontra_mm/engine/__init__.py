@@ -8,12 +8,15 @@ from .hooks import (
     SyncStatisticsHook,
     ValidationRandomStateHook,
 )
+from .joint_optim import JointOptimWrapper, JointOptimWrapperConstructor
 from .step import domain_step
 
 __all__ = [
     'AtomicCheckpointHook',
     'DomainDistributedDataParallel',
     'FiniteLossHook',
+    'JointOptimWrapper',
+    'JointOptimWrapperConstructor',
     'MemoryBankHook',
     'SyncStatisticsHook',
     'ValidationRandomStateHook',

@@ -47,7 +47,6 @@ def enable_amp(cfg: Config) -> None:
 
 
 def _wrappers(optim_wrapper: dict) -> list[dict]:
-    if 'optimizer' in optim_wrapper:
-        return [optim_wrapper]
-    members = [value for value in optim_wrapper.values() if isinstance(value, dict)]
-    return [member for member in members if 'optimizer' in member]
+    """The wrapper and those within it, as far as they have an optimiser."""
+    nested = [value for value in optim_wrapper.values() if isinstance(value, dict)]
+    return [cfg for cfg in (optim_wrapper, *nested) if 'optimizer' in cfg]

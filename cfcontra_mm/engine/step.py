@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 from mmengine.model import is_model_wrapper
-from mmengine.optim import OptimWrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
 from cfcontra_mm.errors import InputError
@@ -31,6 +31,7 @@ def domain_step(
     method = model.module if is_model_wrapper(model) else model
     batch = method.data_preprocessor(data, training=True)
     _check_domains(batch, method.domains)
+    _check_optimizers(method, optim_wrapper)
     log, total = {}, 0.0
     for domain in method.domains:
         last = domain == method.domains[-1]
@@ -65,3 +66,15 @@ def _check_domains(batch: dict, domains: tuple[str, ...]) -> None:
                 'per_domain must name both domains and add up to train_dataloader.'
                 'batch_size'
             )
+
+
+def _check_optimizers(method: nn.Module, optim_wrapper: OptimWrapper) -> None:
+    """One optimiser for all would let the network's settings train discriminators."""
+    if hasattr(method, 'discriminators') and not isinstance(
+        optim_wrapper, OptimWrapperDict
+    ):
+        raise InputError(
+            'optim_wrapper: a method with discriminators needs their optimiser; set '
+            "constructor='JointOptimWrapperConstructor' and discriminator=dict("
+            'optimizer=...)'
+        )

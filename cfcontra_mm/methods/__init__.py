@@ -1,11 +1,17 @@
 """One method, one file; ``base`` holds the contract."""
 
+from .adaptsegnet import AdaptSegNet
+from .advent import AdvEnt
 from .base import DomainInputs, DomainView, UDASegmentor
 from .cfcontra import CFContra
+from .clan import CLAN
 from .minent import MinEnt
 from .source_only import SourceOnly
 
 __all__ = [
+    'CLAN',
+    'AdaptSegNet',
+    'AdvEnt',
     'CFContra',
     'DomainInputs',
     'DomainView',

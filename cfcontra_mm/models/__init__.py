@@ -3,6 +3,7 @@
 from .backbone import DeepLabResNet
 from .class_centers import ClassCenterBank
 from .data_preprocessor import DomainPreprocessor
+from .discriminator import FCDiscriminator
 from .dlv2_head import DLV2Head
 from .projection_head import ProjectionHead
 
@@ -11,5 +12,6 @@ __all__ = [
     'DLV2Head',
     'DeepLabResNet',
     'DomainPreprocessor',
+    'FCDiscriminator',
     'ProjectionHead',
 ]

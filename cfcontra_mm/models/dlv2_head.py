@@ -1,7 +1,11 @@
 """The classifier of DeepLabV2 (Chen et al., 2016)."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
+import torch
+from mmengine.model import normal_init
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
@@ -18,6 +22,7 @@ class DLV2Head(BaseDecodeHead):
         in_channels: Channels of the feature map.
         num_classes: Channels of the logits.
         dilations: Dilation, and padding, of each convolution.
+        classifiers: Number of such pyramids side by side, whose logits are summed.
         **kwargs: As for mmseg's ``BaseDecodeHead`` (``in_index``, ``loss_decode``, …).
     """
 
@@ -26,6 +31,7 @@ class DLV2Head(BaseDecodeHead):
         in_channels: int,
         num_classes: int,
         dilations: Sequence[int] = (6, 12, 18, 24),
+        classifiers: int = 1,
         **kwargs,
     ) -> None:
         super().__init__(
@@ -33,16 +39,58 @@ class DLV2Head(BaseDecodeHead):
             channels=num_classes,
             num_classes=num_classes,
             dropout_ratio=0,
-            init_cfg=dict(type='Normal', layer='Conv2d', std=0.01),
+            init_cfg=None,
             **kwargs,
         )
         del self.conv_seg
-        self.convs = nn.ModuleList(
-            nn.Conv2d(in_channels, num_classes, 3, padding=d, dilation=d)
-            for d in dilations
-        )
+
+        def pyramid() -> list[nn.Module]:
+            return [
+                nn.Conv2d(in_channels, num_classes, 3, padding=d, dilation=d)
+                for d in dilations
+            ]
+
+        self.convs = nn.ModuleList(pyramid())
+        self.per_classifier = len(dilations)
+        # Drawn aside: a seed starts what other networks have from the same weights.
+        with torch.random.fork_rng(devices=[]):
+            for _ in range(classifiers - 1):
+                self.convs.extend(pyramid())
+
+    def init_weights(self) -> None:
+        """Draw the weights; those after the first classifier's aside."""
+        for conv in self.convs[: self.per_classifier]:
+            normal_init(conv, std=0.01)
+        with torch.random.fork_rng(devices=[]):
+            for conv in self.convs[self.per_classifier :]:
+                normal_init(conv, std=0.01)
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         """Logits (N, C, H, W) of the feature map ``inputs[in_index]`` (N, D, H, W)."""
         x = self._transform_inputs(inputs)
         return sum(conv(x) for conv in self.convs)
+
+    def split(self) -> list[Classifier]:
+        """Each classifier as a head of its own, of the same parameters."""
+        starts = range(0, len(self.convs), self.per_classifier)
+        return [
+            Classifier(self, self.convs[i : i + self.per_classifier]) for i in starts
+        ]
+
+
+class Classifier(nn.Module):
+    """One of the classifiers of a :class:`DLV2Head`.
+
+    Args:
+        head: The head.
+        convs: Its convolutions that make up the classifier.
+    """
+
+    def __init__(self, head: DLV2Head, convs: nn.ModuleList) -> None:
+        super().__init__()
+        self.convs = convs
+        self.align_corners = head.align_corners
+        self.loss_by_feat = head.loss_by_feat
+        self._transform_inputs = head._transform_inputs
+
+    forward = DLV2Head.forward

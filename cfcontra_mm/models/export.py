@@ -119,6 +119,7 @@ def _plain_part(part: dict) -> dict:
         return part
     default = inspect.signature(DLV2Head).parameters['dilations'].default
     plain = dict(dilations=default) | part
+    plain['dilations'] = plain['dilations'] * plain.pop('classifiers', 1)
     return plain | dict(
         type='ASPPHead',
         channels=part['num_classes'],

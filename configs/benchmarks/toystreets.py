@@ -1,0 +1,37 @@
+# Every method on ToyStreets, with three seeds.
+_base_ = './demo_toystreets.py'
+study = dict(
+    name='toystreets',
+    rows=[
+        dict(
+            name='source-only', config='configs/source_only/deeplabv2_r18_toystreets.py'
+        ),
+        dict(
+            name='MinEnt',
+            config='configs/minent/deeplabv2_r18_toystreets.py',
+            cost=2.0,
+        ),
+        dict(
+            name='AdaptSegNet',
+            config='configs/adaptsegnet/deeplabv2_r18_toystreets.py',
+            cost=3.0,
+        ),
+        dict(
+            name='AdvEnt',
+            config='configs/advent/deeplabv2_r18_toystreets.py',
+            cost=3.0,
+        ),
+        dict(
+            name='CLAN',
+            config='configs/clan/deeplabv2_r18_toystreets.py',
+            cost=3.0,
+        ),
+        dict(
+            name='CFContra',
+            config='configs/cfcontra/deeplabv2_r18_toystreets.py',
+            cost=2.5,
+        ),
+        dict(name='oracle', config='configs/oracle/deeplabv2_r18_toystreets.py'),
+    ],
+    seeds=[0, 1, 2],
+)
