@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import torch
 import torch.distributed as dist
+from alternating import jointly
 from helpers import (
     begin_centers,
     build_method,
@@ -121,6 +122,17 @@ def try_statistics(rank: int) -> tuple[torch.Tensor, torch.Tensor]:
     return alone, norm[1].running_mean
 
 
+def train_jointly(rank: int) -> dict:
+    """Weights after five joint steps on the rank's own images."""
+    cfg = jointly(tiny_config('adaptsegnet'))
+    model = still(build_method(cfg.model))
+    optim_wrapper = build_optimizer(model, cfg)
+    wrapped = DomainDistributedDataParallel(model)
+    for iteration in range(5):
+        domain_step(wrapped, batch_of(rank, iteration), optim_wrapper)
+    return {name: p.detach() for name, p in model.named_parameters()}
+
+
 def work(rank: int, folder: str) -> None:
     """Run every case on one rank and save what it saw."""
     torch.set_num_threads(1)
@@ -132,6 +144,7 @@ def work(rank: int, folder: str) -> None:
         timeout=datetime.timedelta(seconds=60),
     )
     found = {case: try_method(case, rank) for case in cases()}
+    found['joint'] = train_jointly(rank)
     found['statistics'] = try_statistics(rank)
     torch.save(found, Path(folder, f'rank{rank}.pth'))
     dist.destroy_process_group()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
+from mmengine.logging import MessageHub
 from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
@@ -63,6 +64,8 @@ def tiny_config(folder: str) -> Config:
 def build_method(cfg: Config | dict, seed: int = 0) -> UDASegmentor:
     """Build and initialise a method in training mode, its centers not yet begun."""
     torch.manual_seed(seed)
+    # Another test's training may have ended in this process.
+    MessageHub.get_current_instance().update_info('iter', 0)
     model = MODELS.build(copy.deepcopy(cfg))
     model.init_weights()
     # Heads start so near to zero that all predictions would be alike.

@@ -24,9 +24,9 @@ def vanilla_gan_loss(
         weight: Weight w of each score, of a shape that broadcasts with theirs.
 
     Returns:
-        Float32 scalar, the mean over the scores.
+        Mean over the scores, in float32; in float64 where they are.
     """
-    scores = scores.float()
+    scores = _precise(scores)
     loss = binary_cross_entropy_with_logits(
         scores, torch.full_like(scores, label), reduction='none'
     )
@@ -43,6 +43,10 @@ def least_squares_gan_loss(scores: Tensor, label: float) -> Tensor:
         label: Label z that each score is to have.
 
     Returns:
-        Float32 scalar, the mean over the scores.
+        Mean over the scores, in float32; in float64 where they are.
     """
-    return (scores.float() - label).square().mean()
+    return (_precise(scores) - label).square().mean()
+
+
+def _precise(scores: Tensor) -> Tensor:
+    return scores.to(torch.promote_types(scores.dtype, torch.float32))

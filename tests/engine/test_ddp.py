@@ -1,8 +1,5 @@
 """Two processes of one image a domain train as one process does."""
 
-import time
-
-import ddp_worker
 import pytest
 import torch
 from ddp_worker import RANKS, batch_of, build, cases
@@ -11,24 +8,6 @@ from helpers import merged, summed_gradients, summed_loss
 from cfcontra_mm.engine.hooks import move_centers
 
 pytestmark = pytest.mark.slow
-SECONDS = 120
-
-
-@pytest.fixture(scope='module')
-def ranks(tmp_path_factory):
-    """What each rank saw, by rank."""
-    folder = tmp_path_factory.mktemp('ranks')
-    processes = torch.multiprocessing.spawn(
-        ddp_worker.work, args=(str(folder),), nprocs=RANKS, join=False
-    )
-    deadline = time.monotonic() + SECONDS
-    try:
-        while not processes.join(timeout=1):
-            assert time.monotonic() < deadline, 'the ranks hang'
-    finally:
-        for process in processes.processes:
-            process.kill()
-    return [torch.load(folder / f'rank{rank}.pth') for rank in range(RANKS)]
 
 
 @pytest.mark.parametrize('case', cases())

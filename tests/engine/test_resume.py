@@ -69,8 +69,24 @@ def test_the_last_iterations_moved_what_is_compared(trained, folder):
     parts = ['backbone.conv1.weight', 'decode_head.', 'exp_avg', 'running_mean']
     if folder == 'cfcontra':
         parts += ['projection_head.', 'class_centers.centers']
+    if folder in ('adaptsegnet', 'advent', 'clan'):
+        parts += ['discriminators.decode', 'optimizer.discriminator.state']
+        parts += ['param_schedulers.discriminator', 'param_schedulers.segmentor']
     for part in parts:
         assert any(part in key for key in moved), part
+
+
+@pytest.mark.parametrize('folder', ['adaptsegnet', 'advent', 'clan'])
+def test_both_learning_rates_are_logged_and_decay(trained, folder):
+    path = trained / folder / 'straight' / 'iter_4.pth'
+    log = torch.load(path, weights_only=False)['message_hub']['log_scalars']
+    for name, start in (('segmentor', 1e-3), ('discriminator', 1e-4)):
+        rates = log[f'train/{name}.lr']._log_history
+        expected = [start * (1 - i / 399) ** 0.9 for i in range(4)]
+        assert list(rates) == pytest.approx(expected, rel=1e-4)
+    text = next(path.parent.glob('*/*.log')).read_text()
+    assert 'segmentor.lr: ' in text
+    assert 'discriminator.lr: ' in text
 
 
 def test_a_loss_that_is_not_finite_stops_before_it_is_saved(toystreets, tmp_path):

@@ -202,3 +202,25 @@ def test_random_weights_need_no_file():
     backbone = DeepLabResNet(**SMALL)
     backbone.init_weights()
     assert backbone.weights is None
+
+
+def test_classifiers_side_by_side_are_summed_and_start_as_one_alone():
+    heads = []
+    for classifiers in (1, 2):
+        torch.manual_seed(0)
+        head = DLV2Head(12, 5, in_index=0, loss_decode=LOSS, classifiers=classifiers)
+        torch.manual_seed(1)
+        head.init_weights()
+        heads.append((head, torch.rand(1)))
+    (one, after_one), (two, after_two) = heads
+    assert torch.equal(after_one, after_two)
+    first, second = two.split()
+    inputs = [torch.randn(1, 12, 30, 30)]
+    assert torch.equal(first(inputs), one(inputs))
+    torch.testing.assert_close(two(inputs), first(inputs) + second(inputs))
+    assert not torch.allclose(first(inputs), second(inputs))
+    own = [p for part in (first, second) for p in part.parameters()]
+    assert [id(p) for p in own] == [id(p) for p in two.parameters()]
+    assert [conv.dilation[0] for conv in second.convs] == [6, 12, 18, 24]
+    weights = torch.cat([conv.weight.flatten() for conv in second.convs])
+    assert weights.std().item() == pytest.approx(0.01, rel=0.1)
