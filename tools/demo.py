@@ -8,6 +8,7 @@ from cfcontra_mm.benchmark import load_study, run_study
 from cfcontra_mm.errors import InputError
 
 STUDY = Path('configs/benchmarks/demo_toystreets.py')
+EVERY_METHOD = Path('configs/benchmarks/toystreets.py')
 
 
 def parse_args() -> argparse.Namespace:
@@ -15,7 +16,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--seeds', type=int, nargs='+', default=[], help="default: the study's own"
     )
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/demo'))
+    parser.add_argument('--out', type=Path, help='default: work_dirs/STUDY')
+    parser.add_argument(
+        '--all', action='store_true', help='every method, three seeds: the full study'
+    )
     parser.add_argument(
         '--only', nargs='+', default=[], metavar='NAME', help='start only these rows'
     )
@@ -26,7 +30,9 @@ def main() -> int:
     args = parse_args()
     tools = Path(__file__).resolve().parent
     try:
-        return run_study(load_study(STUDY), args.out, tools, args.seeds, args.only)
+        study = load_study(EVERY_METHOD if args.all else STUDY)
+        out = args.out or Path('work_dirs', study.name)
+        return run_study(study, out, tools, args.seeds, args.only)
     except InputError as error:
         print(f'error: {error}', file=sys.stderr)
         return 2

@@ -234,3 +234,17 @@ def test_shipped_study_names_arguments_of_the_renderer():
     study = load_study(REPOSITORY / 'configs/benchmarks/demo_toystreets.py')
     inspect.signature(write_toystreets).bind(**study.data, progress=None)
     assert study.row_names() == ['source-only', 'MinEnt', 'CFContra', 'oracle']
+
+
+def test_the_full_study_has_every_method_on_the_demos_data():
+    demo, full = (
+        load_study(REPOSITORY / 'configs' / 'benchmarks' / f'{name}.py')
+        for name in ('demo_toystreets', 'toystreets')
+    )
+    assert full.data == demo.data
+    assert set(demo.rows) <= set(full.rows)
+    configs = (REPOSITORY / 'configs').glob('[!_]*/deeplabv2_r18_toystreets.py')
+    assert {row.config for row in full.rows} == {
+        str(path.relative_to(REPOSITORY)) for path in configs
+    }
+    assert len(full.seeds) > 1
