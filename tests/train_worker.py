@@ -12,7 +12,7 @@ from pathlib import Path
 
 import mmengine
 import torch
-from helpers import tiny_config
+from helpers import narrow_discriminators, tiny_config
 from mmengine.config import Config
 from mmengine.runner import Runner
 
@@ -50,7 +50,9 @@ def training(folder: str, root: str, work_dir: str, **options) -> Config:
 def train(folder: str, root: str, work_dir: str, **options) -> None:
     """Train and leave checkpoints iter_2.pth and iter_4.pth in the folder."""
     torch.set_num_threads(1)
-    Runner.from_cfg(training(folder, root, work_dir, **options)).train()
+    with narrow_discriminators():
+        runner = Runner.from_cfg(training(folder, root, work_dir, **options))
+    runner.train()
 
 
 def train_elsewhere(jobs: list[dict]) -> None:

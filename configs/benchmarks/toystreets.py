@@ -14,17 +14,17 @@ study = dict(
         dict(
             name='AdaptSegNet',
             config='configs/adaptsegnet/deeplabv2_r18_toystreets.py',
-            cost=3.0,
+            cost=4.5,
         ),
         dict(
             name='AdvEnt',
             config='configs/advent/deeplabv2_r18_toystreets.py',
-            cost=3.0,
+            cost=4.5,
         ),
         dict(
             name='CLAN',
             config='configs/clan/deeplabv2_r18_toystreets.py',
-            cost=3.0,
+            cost=3.5,
         ),
         dict(
             name='CFContra',
