@@ -102,8 +102,7 @@ class JointOptimWrapperConstructor:
 
     ``discriminator`` is the wrapper of the method's ``discriminators``; all else is an
     ordinary wrapper, that of the other parameters. The former takes over the latter's
-    settings but its optimiser and its clipping. Parameters of no discriminator keep
-    the settings that ``paramwise_cfg`` gives them.
+    settings (its type, the accumulation) but not its optimiser and its clipping.
 
     Args:
         optim_wrapper_cfg: Config of a wrapper, with one more under ``discriminator``.

@@ -29,7 +29,7 @@ class AdaptSegNet(UDASegmentor):
         \min_{D_h} \quad & \tfrac12 \ell(D_h(P_h(x_s)), 0)
             + \tfrac12 \ell(D_h(P_h(x_t)), 1)
 
-    (eqs. 1-7), where :math:`P_h` is the softmax of head h at label size and
+    where :math:`P_h` is the softmax of head h at label size and
     :math:`\ell` the loss of a score against a domain's label, 0 for the source. With
     both heads it is the multi-level variant, with the main one the single-level one.
 

@@ -17,8 +17,8 @@ class AdvEnt(AdaptSegNet):
         \min_{D_h} \quad & \tfrac12 L_D(I_h(x_s), 0) + \tfrac12 L_D(I_h(x_t), 1)
         \qquad I^{(h,w,c)} = -P^{(h,w,c)} \log P^{(h,w,c)} / \log C
 
-    (eqs. 4-6): AdaptSegNet's game on other maps. The published weights are 1e-3 for
-    'decode' and 2e-4 for 'aux'.
+    AdaptSegNet's game on other maps. The published weights are 1e-3 for 'decode' and
+    2e-4 for 'aux'.
 
     What differs from the published code, so that all methods share their conditions:
     both domains are 1280x640, not 1280x720 and 1024x512; each parameter is listed once

@@ -36,7 +36,8 @@ class DomainView:
         inputs: What went in.
         features: Feature maps of the backbone, the deepest last, (N, D, h, w) each.
         logits: Logits of every head at label size, (N, C, H, W), by the head's name:
-            'decode', and 'aux' where there is an auxiliary head.
+            'decode', and 'aux' where there is an auxiliary head, unless the method
+            names its own (:attr:`UDASegmentor.heads`).
     """
 
     inputs: DomainInputs

@@ -36,7 +36,7 @@ class CLAN(UDASegmentor):
             + \tfrac12 \overline{a \, L_D(D(p(x_t)), 1)} \\
         & a = \epsilon + \lambda_{local} (1 - \cos(p_1(x_t), p_2(x_t)))
 
-    (eqs. 1-7), where :math:`p_1, p_2` are the softmax of the two classifiers on conv5,
+    where :math:`p_1, p_2` are the softmax of the two classifiers on conv5,
     p that of their summed logits, which is the prediction, :math:`w_1, w_2` their
     parameters, and d falls from 1 to 0 over the training. Until the end of the warm-up
     a is 1. The weight a carries a gradient to the network and none to D. The
