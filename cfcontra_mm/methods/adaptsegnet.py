@@ -53,11 +53,7 @@ class AdaptSegNet(UDASegmentor):
         self, adversarial_weights: dict[str, float], gan: str = 'vanilla', **kwargs
     ) -> None:
         super().__init__(**kwargs)
-        if not adversarial_weights.keys() <= self.heads.keys():
-            raise InputError(
-                f'model.adversarial_weights: names {", ".join(adversarial_weights)}, '
-                f'but the network has {", ".join(self.heads)}'
-            )
+        self.check_heads('adversarial_weights', adversarial_weights)
         if gan not in GAN_LOSSES:
             raise InputError(
                 f'model.gan: {gan!r} is none of {", ".join(GAN_LOSSES)}; name one'

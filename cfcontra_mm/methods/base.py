@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,6 +13,8 @@ from mmseg.models.utils import resize
 from mmseg.structures import SegDataSample
 from mmseg.utils import add_prefix
 from torch import Tensor, nn
+
+from cfcontra_mm.errors import InputError
 
 
 class DomainInputs(NamedTuple):
@@ -104,6 +107,22 @@ class UDASegmentor(EncoderDecoder):
             heads['aux'] = self.auxiliary_head
         return heads
 
+    def check_heads(self, field: str, names: Iterable[str]) -> None:
+        """Make sure that a setting names heads that the network has.
+
+        Args:
+            field: Key of the setting in the model's config.
+            names: The heads that it names.
+
+        Raises:
+            InputError: One of them is not there.
+        """
+        if not set(names) <= self.heads.keys():
+            raise InputError(
+                f'model.{field}: names {", ".join(names)}, but the network has '
+                f'{", ".join(self.heads)}'
+            )
+
     def view(self, inputs: DomainInputs) -> DomainView:
         """Run the backbone and every head on one domain's images."""
         features = tuple(self.extract_feat(inputs.images))
@@ -136,7 +155,8 @@ class UDASegmentor(EncoderDecoder):
         losses = self.target_losses(target, source)
         if not any('loss' in name for name in losses):
             # A method that waits still has a backward pass, in which ranks synchronise.
-            losses |= dict(loss_none=0 * target.logits['decode'].sum())
+            logits = next(iter(target.logits.values()))
+            losses |= dict(loss_none=0 * logits.sum())
         return add_prefix(losses, 'target')
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from cfcontra_mm.errors import InputError
 from cfcontra_mm.losses import entropy_map
 
 from .base import DomainInputs, DomainView, UDASegmentor
@@ -30,11 +29,7 @@ class MinEnt(UDASegmentor):
 
     def __init__(self, entropy_weights: dict[str, float], **kwargs) -> None:
         super().__init__(**kwargs)
-        if not entropy_weights.keys() <= self.heads.keys():
-            raise InputError(
-                f'model.entropy_weights: names {", ".join(entropy_weights)}, but the '
-                f'network has {", ".join(self.heads)}'
-            )
+        self.check_heads('entropy_weights', entropy_weights)
         self.entropy_weights = entropy_weights
 
     def target_losses(
