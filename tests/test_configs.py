@@ -24,8 +24,12 @@ SHARED_PARTS = (
     'neck',
     'init_cfg',
 )
-# The oracle is source-only, trained on labelled target images.
-OWN_DATA = {'oracle': ('train_dataloader.dataset.source',)}
+# The oracle is source-only, trained on labelled target images; style transfer is a
+# part of CFContra.
+OWN_DATA = {
+    'oracle': ('train_dataloader.dataset.source',),
+    'cfcontra': ('train_dataloader.dataset.source.data_root',),
+}
 # Adversarial methods add the optimiser of their discriminators to the shared one.
 ADVERSARIAL = ('adaptsegnet', 'advent', 'clan')
 OWN_SETTINGS = dict.fromkeys(

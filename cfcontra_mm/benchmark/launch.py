@@ -1,11 +1,11 @@
-"""Runs as processes, as many at once as there are devices."""
+"""Steps as processes, as many at once as there are devices."""
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -15,75 +15,71 @@ import torch
 
 from cfcontra_mm.errors import InputError
 
-from .progress import Status, read_training
-from .results import Record, make_record, write_record
-from .study import Run
+from .progress import RUNNING, Status, read_training
+from .results import Record
+from .steps import Run, Step
 
 GRACE_SECONDS = 10.0
 
 
-def device_environments(num_runs: int) -> list[dict[str, str]]:
+def device_environments(num_steps: int) -> list[dict[str, str]]:
     """Environment variables of every worker: one a GPU, else one a CPU core."""
     num_gpus = torch.cuda.device_count()
     if num_gpus:
         default = ','.join(map(str, range(num_gpus)))
         visible = os.environ.get('CUDA_VISIBLE_DEVICES', default).split(',')
-        return [{'CUDA_VISIBLE_DEVICES': gpu} for gpu in visible[:num_runs]]
+        return [{'CUDA_VISIBLE_DEVICES': gpu} for gpu in visible[:num_steps]]
     cores = len(os.sched_getaffinity(0))
     # One thread however many workers: sums in another order give other numbers, and
-    # a run's result must not depend on which runs were started beside it.
+    # a step's result must not depend on which were started beside it.
     single = {'OMP_NUM_THREADS': '1', 'MKL_NUM_THREADS': '1'}
-    return [dict(single) for _ in range(min(cores, num_runs))]
-
-
-def commands(run: Run, tools: Path) -> dict[str, list[str]]:
-    """What a run still has to do: command lines by state, in their order."""
-    checkpoint = run.last_checkpoint()
-    work_dir = str(run.work_dir)
-    train = [sys.executable, str(tools / 'train.py'), run.config]
-    train += ['--work-dir', work_dir, '--seed', str(run.seed)]
-    if checkpoint:
-        train += ['--resume', str(checkpoint)]
-    test = [sys.executable, str(tools / 'test.py'), run.config]
-    test += [str(run.final_checkpoint), '--work-dir', f'{work_dir}/test']
-    test += ['--out', str(run.predictions)]
-    if checkpoint == run.final_checkpoint:
-        return {'testing': test}
-    return {'training': train, 'testing': test}
+    return [dict(single) for _ in range(min(cores, num_steps))]
 
 
 class Job:
-    """A run under way: its processes one after the other, then its record.
+    """A step on its way: its processes one after the other, then its mark.
 
     Args:
-        run: The run.
-        tools: Folder of ``train.py`` and ``test.py``.
-        environment: Variables that bind it to its device.
-        keep_open: File descriptors that the processes inherit.
+        step: The step, queued until :meth:`start`.
     """
 
-    def __init__(
-        self,
-        run: Run,
-        tools: Path,
-        environment: dict[str, str],
-        keep_open: Sequence[int] = (),
+    def __init__(self, step: Step) -> None:
+        self.step = step
+        self.state = 'queued'
+        self.resumed_from = step.iteration()
+        # What is logged counts from the start on.
+        self.started = math.inf
+        self.seconds = 0.0
+        self.seconds_per_iter: float | None = None
+        self.process: subprocess.Popen | None = None
+        self.outcome = self.error = ''
+
+    def start(
+        self, tools: Path, environment: dict[str, str], keep_open: Sequence[int] = ()
     ) -> None:
-        self.run = run
+        """Start the first process.
+
+        Args:
+            tools: Folder of ``train.py`` and the other tools.
+            environment: Variables that bind the processes to their device.
+            keep_open: File descriptors that they inherit.
+        """
         self.environment = environment
         self.keep_open = keep_open
         self.started = time.time()
-        self.resumed_from = _iteration(run.last_checkpoint())
-        self.seconds_per_iter: float | None = None
-        self.record: Record | None = None
-        self.error = ''
-        run.work_dir.mkdir(parents=True, exist_ok=True)
-        self.remaining = deque(commands(run, tools).items())
-        self._start_next()
+        self.step.begin()
+        self.remaining = deque(self.step.commands(tools).items())
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self.remaining:
+            self._start_next()
+        else:
+            self._finish()
 
     def _start_next(self) -> None:
         self.state, command = self.remaining.popleft()
-        with self.run.log.open('ab') as log:
+        with self.step.log.open('ab') as log:
             self.process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -97,48 +93,44 @@ class Job:
             )
 
     def poll(self) -> bool:
-        """Move on if a process ended; False once the run is done or failed."""
-        status = self.process.poll()
-        if status is None:
-            return True
-        if status != 0:
-            self._fail(f'{self.state} ended with exit status {status}')
-        elif self.remaining:
-            self._start_next()
-            return True
-        else:
-            self._finish()
-        return False
+        """Move on if a process ended; False once the step is done or failed."""
+        if self.state in RUNNING:
+            status = self.process.poll()
+            if status:
+                self.fail(f'{self.state} ended with exit status {status}')
+            elif status == 0:
+                self._go_on()
+        return self.state in RUNNING
 
     def _finish(self) -> None:
+        self.seconds = time.time() - self.started
         try:
-            seconds = time.time() - self.started
-            self.record = make_record(self.run, seconds, self.resumed_from)
-            write_record(self.record, self.run.work_dir)
+            self.outcome = self.step.finish(self.seconds, self.resumed_from)
             self.state = 'done'
         except InputError as error:
-            self._fail(str(error))
+            self.fail(str(error))
 
-    def _fail(self, error: str) -> None:
+    def fail(self, error: str) -> None:
+        """Give the step up for this reason."""
         self.state, self.error = 'failed', error
 
     def status(self) -> Status:
-        """Where the run stands, from its log."""
-        iteration, pace = read_training(self.run.work_dir, self.started)
+        """Where the step stands, from its log."""
+        iteration, pace = read_training(self.step.work_dir, self.started)
         self.seconds_per_iter = pace or self.seconds_per_iter
         if self.state in ('testing', 'done'):
-            iteration = self.run.max_iters
+            iteration = self.step.max_iters
         return Status(
-            self.run.label,
+            self.step.label,
             self.state,
             max(iteration, self.resumed_from),
-            self.run.max_iters,
-            self.run.cost,
+            self.step.max_iters,
+            self.step.cost,
             self.seconds_per_iter,
         )
 
     def terminate(self) -> None:
-        """Ask the processes of a run that is still under way to end."""
+        """Ask the processes of a step that is still under way to end."""
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGTERM)
 
@@ -152,50 +144,74 @@ class Job:
 
 
 class Pool:
-    """Work through runs, the longest first, one on each device at a time.
+    """Work through steps, one on each device at a time.
+
+    A step starts once all that it needs is done. Of those that can start, what others
+    need goes first, then the longest.
 
     Args:
-        runs: Unfinished runs.
-        tools: Folder of ``train.py`` and ``test.py``.
+        steps: Unfinished steps, with all unfinished ones that they need.
+        tools: Folder of ``train.py`` and the other tools.
         environments: One worker each, see :func:`device_environments`.
         keep_open: File descriptors that the processes inherit.
     """
 
     def __init__(
         self,
-        runs: Sequence[Run],
+        steps: Sequence[Step],
         tools: Path,
         environments: Sequence[dict[str, str]],
         keep_open: Sequence[int] = (),
     ) -> None:
+        needed = {need for step in steps for need in step.needs}
+        order = sorted(
+            steps, key=lambda s: (s in needed, _expected_time(s)), reverse=True
+        )
+        self.jobs = {step: Job(step) for step in order}
+        self.queue = list(self.jobs.values())
+        self.active: list[Job] = []
         self.tools = tools
-        self.queue = deque(sorted(runs, key=_expected_time, reverse=True))
         self.idle = list(environments)
         self.num_workers = len(self.idle)
         self.keep_open = keep_open
-        self.active: list[Job] = []
-        self.ended: list[Job] = []
 
     def step(self) -> Iterator[Job]:
         """Start what can start; yield the jobs that ended since the last step."""
         for job in list(self.active):
             if not job.poll():
                 self.active.remove(job)
-                self.ended.append(job)
                 self.idle.append(job.environment)
                 yield job
-        while self.idle and self.queue:
-            self.active.append(
-                Job(self.queue.popleft(), self.tools, self.idle.pop(), self.keep_open)
-            )
+        yield from self._fail_dependants()
+        while self.idle and (job := next(filter(self._is_ready, self.queue), None)):
+            self.queue.remove(job)
+            job.start(self.tools, self.idle.pop(), self.keep_open)
+            self.active.append(job)
+
+    def _fail_dependants(self) -> Iterator[Job]:
+        for job in list(self.queue):
+            failed = [need for need in self._needs(job) if need.state == 'failed']
+            if failed:
+                self.queue.remove(job)
+                job.fail(f'needs {failed[0].step.label!r}, which failed')
+                yield job
+
+    def _is_ready(self, job: Job) -> bool:
+        return all(need.state == 'done' for need in self._needs(job))
+
+    def _needs(self, job: Job) -> list[Job]:
+        # What was finished before is not in the pool.
+        return [self.jobs[need] for need in job.step.needs if need in self.jobs]
 
     def busy(self) -> bool:
         return bool(self.active or self.queue)
 
+    def failed(self) -> list[Job]:
+        return [job for job in self.jobs.values() if job.state == 'failed']
+
     def statuses(self) -> list[Status]:
-        """Where every run of the pool stands."""
-        started = [job.status() for job in self.ended + self.active]
-        return started + [_queued_status(run) for run in self.queue]
+        """Where every step of the pool stands."""
+        return [job.status() for job in self.jobs.values()]
 
     def stop(self) -> None:
         """End every process."""
@@ -212,15 +228,5 @@ def finished_status(run: Run, record: Record) -> Status:
     return Status(run.label, 'done', run.max_iters, run.max_iters, run.cost, pace)
 
 
-def _expected_time(run: Run) -> float:
-    return run.cost * (run.max_iters - _iteration(run.last_checkpoint()))
-
-
-def _queued_status(run: Run) -> Status:
-    iteration = _iteration(run.last_checkpoint())
-    return Status(run.label, 'queued', iteration, run.max_iters, run.cost, None)
-
-
-def _iteration(checkpoint: Path | None) -> int:
-    # MMEngine names checkpoints iter_N.pth.
-    return int(checkpoint.stem.removeprefix('iter_')) if checkpoint else 0
+def _expected_time(step: Step) -> float:
+    return step.cost * (step.max_iters - step.iteration())

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import signal
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -15,11 +12,15 @@ from cfcontra_mm import version
 from cfcontra_mm.datasets.toystreets import write_toystreets
 from cfcontra_mm.errors import InputError
 
+from .guards import locked, own_folders, terminable
 from .launch import Job, Pool, device_environments, finished_status
-from .progress import ProgressPrinter, format_seconds, progress_line
+from .plan import plan_runs
+from .preparations import unfinished_needs
+from .progress import ProgressPrinter, Status, format_seconds, progress_line
 from .results import Record, read_record
 from .sheet import draw_sheet, load_samples
-from .study import Run, Study, plan_runs
+from .steps import Run, Step
+from .study import Study
 from .tables import csv_table, markdown_table, summarize, terminal_table
 
 POLL_SECONDS = 0.5
@@ -36,26 +37,34 @@ def run_study(
 ) -> int:
     """Train and test what is unfinished, then print and write the table.
 
-    Writes ``table.md``, ``table.csv``, ``sheet.png`` and ``runs/`` into ``out``.
+    Writes ``table.md``, ``table.csv``, ``sheet.png``, ``runs/`` and the logs of
+    ``preparations/`` into ``out``; the preparations write to the folders that the
+    configs refer to.
 
     Args:
         study: What to compare.
         out: Folder of the study's results.
-        tools: Folder of ``train.py`` and ``test.py``.
+        tools: Folder of ``train.py`` and the other tools.
         seeds: In place of the study's seeds.
-        only: Start only these rows; the table shows all that are finished.
+        only: Start only these rows and what they need; the table shows all that are
+            finished.
 
     Returns:
-        Exit status: 0, 1 if a run failed, 130 if interrupted.
+        Exit status: 0, 1 if a step failed, 130 if interrupted.
 
     Raises:
-        InputError: A config or ``only`` is wrong, or ``out`` is in use.
+        InputError: A config or ``only`` is wrong, ``out`` is in use, or the folder of a
+            preparation is, or holds something else.
     """
     _check_names(only, study)
     seeds = tuple(dict.fromkeys(seeds or study.seeds))
     runs = plan_runs(study, seeds, out)
     printer = ProgressPrinter()
-    with _lock(out) as lock, _terminable():
+    busy = (
+        f'{out}: runs of this folder are still under way; wait for them or choose '
+        'another with --out'
+    )
+    with locked(out / '.lock', busy) as lock, terminable():
         try:
             _write_data(study.data, printer)
             chosen = [run for run in runs if not only or run.row in only]
@@ -64,7 +73,7 @@ def run_study(
             printer.message('Stopped. The same command continues where it ended.')
             return 130
         printer.message('All runs have ended.')
-        _write_results(study, seeds, runs, {job.run.key for job in failed}, out)
+        _write_results(study, seeds, runs, {job.step for job in failed}, out)
     _print_failures(failed)
     return 1 if failed else 0
 
@@ -76,37 +85,53 @@ def _finish_runs(
     records = {run: read_record(run) for run in runs}
     unfinished = [run for run, record in records.items() if record is None]
     finished = [finished_status(run, r) for run, r in records.items() if r is not None]
-    printer.message(f'{len(finished)} of {len(runs)} runs are finished')
-    environments = device_environments(len(runs))
-    pool = Pool(unfinished, tools, environments, keep_open=[lock.fileno()])
+    preparations = unfinished_needs(unfinished)
+    printer.message(_overview(len(finished), len(runs), preparations))
+    steps = [*preparations, *unfinished]
+    with own_folders(preparations) as locks:
+        keep_open = [file.fileno() for file in (lock, *locks)]
+        pool = Pool(steps, tools, device_environments(len(steps)), keep_open)
+        _work_through(pool, finished, printer)
+    return pool.failed()
+
+
+def _overview(finished: int, total: int, preparations: Sequence[Step]) -> str:
+    text = f'{finished} of {total} runs are finished'
+    names = ', '.join(step.label for step in preparations)
+    return f'{text}; the others need first: {names}' if names else text
+
+
+def _work_through(
+    pool: Pool, finished: Sequence[Status], printer: ProgressPrinter
+) -> None:
+    """Run all steps, saying how far they are."""
     try:
         while pool.busy():
             for job in pool.step():
                 printer.message(_outcome(job))
-            statuses = finished + pool.statuses()
+            statuses = [*finished, *pool.statuses()]
             printer.update(progress_line(statuses, pool.num_workers))
             time.sleep(POLL_SECONDS)
     finally:
         pool.stop()
-    return [job for job in pool.ended if job.record is None]
 
 
 def _outcome(job: Job) -> str:
-    if job.record is None:
-        return f'{job.run.label} failed: {job.error}'
-    duration = format_seconds(job.record.wall_seconds)
-    return f'{job.run.label}: mIoU {job.record.metrics["mIoU"]:.1f} ({duration})'
+    if job.state == 'failed':
+        return f'{job.step.label} failed: {job.error}'
+    return f'{job.step.label}: {job.outcome} ({format_seconds(job.seconds)})'
 
 
 def _write_results(
     study: Study,
     seeds: Sequence[int],
     runs: Sequence[Run],
-    failed: set[tuple[str, int]],
+    failed: set[Step],
     out: Path,
 ) -> None:
     records = {run.key: record for run in runs if (record := read_record(run))}
-    summaries = summarize(study, seeds, records, failed)
+    without = {run.key for run in runs if run in failed}
+    summaries = summarize(study, seeds, records, without)
     caption = _caption(seeds, records)
     print(f'{terminal_table(summaries)}\n{caption}')
     _write(out / 'table.md', f'{markdown_table(summaries)}\n\n{caption}\n')
@@ -134,9 +159,11 @@ def _caption(seeds: Sequence[int], records: dict[tuple[str, int], Record]) -> st
 
 def _print_failures(failed: Sequence[Job]) -> None:
     for job in failed:
-        lines = job.run.log.read_text(errors='replace').splitlines()
-        print(f'\n{job.run.label} failed: {job.error}. Its log {job.run.log} ends:')
-        print('\n'.join(f'  {line}' for line in lines[-LOG_TAIL_LINES:]))
+        print(f'\n{_outcome(job)}')
+        if job.process:
+            lines = job.step.log.read_text(errors='replace').splitlines()
+            print(f'Its log {job.step.log} ends:')
+            print('\n'.join(f'  {line}' for line in lines[-LOG_TAIL_LINES:]))
 
 
 def _write_data(data: dict, printer: ProgressPrinter) -> None:
@@ -165,34 +192,3 @@ def _check_names(only: Sequence[str], study: Study) -> None:
                 f'--only {name}: no such row; choose from '
                 f'{", ".join(study.row_names())}'
             )
-
-
-@contextmanager
-def _lock(out: Path) -> Iterator[TextIO]:
-    """Hold a folder for one study at a time.
-
-    The runs inherit the lock, so it also guards against runs that outlived a study
-    which was killed.
-    """
-    out.mkdir(parents=True, exist_ok=True)
-    with (out / '.lock').open('w') as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                f'{out}: runs of this folder are still under way; wait for them or '
-                'choose another with --out'
-            ) from None
-        yield lock
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Let a termination, or the closing of the terminal, end the runs like Ctrl-C."""
-    signals = (signal.SIGTERM, signal.SIGHUP)
-    previous = [signal.signal(s, signal.default_int_handler) for s in signals]
-    try:
-        yield
-    finally:
-        for number, handler in zip(signals, previous, strict=True):
-            signal.signal(number, handler)

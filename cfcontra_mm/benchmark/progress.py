@@ -1,4 +1,4 @@
-"""How far the runs are, read from their log files, and when they will be done."""
+"""How far the steps are, read from their log files, and when they will be done."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from pathlib import Path
 from typing import TextIO
 
 PLAIN_INTERVAL = 20.0
+RUNNING = ('training', 'testing', 'translating')
 
 
 @dataclass(frozen=True)
 class Status:
-    """Where one run stands.
+    """Where one step stands.
 
     Args:
-        label: Name of the run.
-        state: 'queued', 'training', 'testing', 'done' or 'failed'.
+        label: Name of the step.
+        state: 'queued', one of ``RUNNING``, 'done' or 'failed'.
         iteration: Iterations behind it.
-        max_iters: Iterations in all.
-        cost: Time of one iteration relative to other runs.
+        max_iters: Iterations in all, 0 for a step that does not count them.
+        cost: Time of one iteration relative to other steps.
         seconds_per_iter: As measured, None before the first log entry.
     """
 
@@ -62,11 +63,11 @@ def _read_lines(path: Path) -> list[dict]:
 
 
 def seconds_left(statuses: Sequence[Status], num_workers: int) -> float | None:
-    """Time until the last iteration of all runs, None while no speed is known.
+    """Time until the last iteration of all steps, None while no speed is known.
 
-    Runs under way end on their own; each queued run goes to the worker that is free
-    first. A run that has no speed yet is taken to go at the mean of the measured
-    ones, scaled by its cost.
+    Steps under way end on their own; each queued step goes to the worker that is free
+    first, as if what it needs were finished. A step that has no speed yet is taken to
+    go at the mean of the measured ones, scaled by its cost.
     """
     speeds = [s.seconds_per_iter / s.cost for s in statuses if s.seconds_per_iter]
     if not speeds:
@@ -77,7 +78,7 @@ def seconds_left(statuses: Sequence[Status], num_workers: int) -> float | None:
         pace = status.seconds_per_iter or unit * status.cost
         return (status.max_iters - status.iteration) * pace
 
-    running = [left(s) for s in statuses if s.state in ('training', 'testing')]
+    running = [left(s) for s in statuses if s.state in RUNNING]
     workers = running + [0.0] * (num_workers - len(running))
     heapq.heapify(workers)
     for status in statuses:
@@ -87,16 +88,21 @@ def seconds_left(statuses: Sequence[Status], num_workers: int) -> float | None:
 
 
 def progress_line(statuses: Sequence[Status], num_workers: int) -> str:
-    """One line: iterations of all runs, the ETA, then every run under way."""
+    """One line: iterations of all steps, the ETA, then every step under way."""
     done = sum(s.iteration for s in statuses)
     total = sum(s.max_iters for s in statuses)
-    running = ', '.join(
-        f'{s.label} {s.iteration}/{s.max_iters}' + ' testing' * (s.state == 'testing')
-        for s in statuses
-        if s.state in ('training', 'testing')
-    )
+    running = ', '.join(_describe(s) for s in statuses if s.state in RUNNING)
     eta = format_seconds(seconds_left(statuses, num_workers))
     return f'{done}/{total} it ({100 * done // total} %) | ETA {eta} | {running}'
+
+
+def _describe(status: Status) -> str:
+    words = [status.label]
+    if status.max_iters:
+        words.append(f'{status.iteration}/{status.max_iters}')
+    if status.state != 'training':
+        words.append(status.state)
+    return ' '.join(words)
 
 
 def format_seconds(seconds: float | None) -> str:

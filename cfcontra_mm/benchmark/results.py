@@ -6,11 +6,13 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cfcontra_mm import version
 from cfcontra_mm.errors import InputError
 
-from .study import Run
+if TYPE_CHECKING:
+    from .steps import Run
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from typing import TypeVar
 
 from mmengine.config import Config
 
-from cfcontra_mm import version
 from cfcontra_mm.errors import InputError
 
 
@@ -23,11 +22,45 @@ class Row:
         config: Config file, relative to the working directory.
         cost: Rough time of one iteration relative to the cheapest row; decides
             which runs start first and the ETA of runs that have not started.
+        needs: Names of the preparations that its runs build on.
     """
 
     name: str
     config: str
     cost: float = 1.0
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What must be made once before the rows that need it: a training or a copy.
+
+    Args:
+        name: Unique among the study's preparations.
+        train: Config to train, in the folder that ``tools/train.py`` chooses.
+        translate: Config of a translator, trained in such a folder, whose data are
+            copied in another style; in place of ``train``.
+        out: Folder of that copy.
+        needs: Names of the preparations that this one builds on.
+    """
+
+    name: str
+    train: str | None = None
+    translate: str | None = None
+    out: str | None = None
+    needs: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        return 'train' if self.train else 'translate'
+
+    @property
+    def config(self) -> str:
+        return self.train or self.translate
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.out) if self.out else default_work_dir(self.config)
 
 
 @dataclass(frozen=True)
@@ -43,6 +76,7 @@ class Study:
         data: Arguments of
             :func:`cfcontra_mm.datasets.toystreets.write_toystreets`, which writes
             what is missing of the data.
+        preparations: What rows may need.
     """
 
     name: str
@@ -51,62 +85,16 @@ class Study:
     oracle: str
     seeds: tuple[int, ...]
     data: dict
+    preparations: tuple[Preparation, ...] = ()
 
     def row_names(self) -> list[str]:
         return [row.name for row in self.rows]
 
 
-@dataclass(frozen=True)
-class Run:
-    """One row with one seed.
-
-    Args:
-        row: Name of the row.
-        config: Config file.
-        seed: Seed of the training.
-        max_iters: Iterations that the config asks for.
-        cost: See :class:`Row`.
-        identity: sha256 of all that the result depends on.
-        work_dir: Folder of the run. Its name holds the identity, so a changed
-            config starts in a new folder and never resumes from another's weights.
-    """
-
-    row: str
-    config: str
-    seed: int
-    max_iters: int
-    cost: float
-    identity: str
-    work_dir: Path
-
-    @property
-    def label(self) -> str:
-        return f'{self.row} seed {self.seed}'
-
-    @property
-    def key(self) -> tuple[str, int]:
-        return self.row, self.seed
-
-    @property
-    def final_checkpoint(self) -> Path:
-        return self.work_dir / f'iter_{self.max_iters}.pth'
-
-    @property
-    def predictions(self) -> Path:
-        return self.work_dir / 'predictions'
-
-    @property
-    def log(self) -> Path:
-        return self.work_dir / 'log.txt'
-
-    def last_checkpoint(self) -> Path | None:
-        """The newest whole checkpoint, or None before the first."""
-        pointer = self.work_dir / 'last_checkpoint'
-        if not pointer.exists():
-            return None
-        # By name: the pointer holds an absolute path, and folders get moved.
-        checkpoint = self.work_dir / Path(pointer.read_text().strip()).name
-        return checkpoint if checkpoint.exists() else None
+def default_work_dir(config: str) -> Path:
+    """The folder that ``tools/train.py`` trains a config in by default."""
+    path = Path(config).resolve()
+    return Path('work_dirs', path.parent.name, path.stem)
 
 
 def load_study(path: Path) -> Study:
@@ -114,67 +102,39 @@ def load_study(path: Path) -> Study:
 
     Raises:
         InputError: The file is missing, has an unknown or missing field, two rows
-            of one name, or a baseline or oracle that is no row.
+            or preparations of one name, a baseline or oracle that is no row, or
+            preparations that cannot be made or are not there.
     """
-    fields = _read_config(path).get('study')
+    fields = read_config(path).get('study')
     if fields is None:
         raise InputError(f'{path}: no `study = dict(...)` in it; add one')
     fields = fields.to_dict()
     try:
-        rows = tuple(Row(**row) for row in fields.pop('rows'))
-        seeds = tuple(fields.pop('seeds'))
-        study = Study(rows=rows, seeds=seeds, **fields)
+        study = Study(
+            rows=_entries(Row, fields.pop('rows')),
+            preparations=_entries(Preparation, fields.pop('preparations', ())),
+            seeds=tuple(fields.pop('seeds')),
+            **fields,
+        )
     except (KeyError, TypeError) as error:
         raise InputError(f'{path}: study has a wrong field: {error}') from error
     _check(study, path)
     return study
 
 
-def plan_runs(study: Study, seeds: tuple[int, ...], out: Path) -> list[Run]:
-    """Every row with every seed, in the order of the table.
+Entry = TypeVar('Entry', Row, Preparation)
+
+
+def _entries(kind: type[Entry], items: Sequence[dict]) -> tuple[Entry, ...]:
+    return tuple(kind(**{**i, 'needs': tuple(i.get('needs', ()))}) for i in items)
+
+
+def read_config(path: Path | str) -> Config:
+    """Read a config file without importing what it names.
 
     Raises:
-        InputError: A row's config is missing or does not count iterations.
+        InputError: There is no such file.
     """
-    return [
-        _plan_run(row, _read_config(row.config), seed, study.data, out)
-        for row in study.rows
-        for seed in seeds
-    ]
-
-
-def _plan_run(row: Row, config: Config, seed: int, data: dict, out: Path) -> Run:
-    max_iters = config.get('train_cfg', {}).get('max_iters')
-    if not max_iters:
-        raise InputError(
-            f'{row.config}: train_cfg.max_iters is not set; set the iterations'
-        )
-    identity = _identity(config, seed, data)
-    folder = re.sub(r'[^\w.-]+', '-', row.name)
-    return Run(
-        row=row.name,
-        config=row.config,
-        seed=seed,
-        max_iters=max_iters,
-        cost=row.cost,
-        identity=identity,
-        work_dir=out / 'runs' / f'{folder}_seed{seed}_{identity[:8]}',
-    )
-
-
-def _identity(config: Config, seed: int, data: dict) -> str:
-    parts = {
-        'config': config.to_dict(),
-        'seed': seed,
-        'data': data,
-        'version': version.__version__,
-    }
-    # JSON and not `pretty_text`, whose layout depends on yapf's version.
-    text = json.dumps(parts, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _read_config(path: Path | str) -> Config:
     if not Path(path).is_file():
         raise InputError(
             f'{path}: no such config; give its path from the working directory'
@@ -184,9 +144,7 @@ def _read_config(path: Path | str) -> Config:
 
 def _check(study: Study, path: Path) -> None:
     names = study.row_names()
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError(f'{path}: two rows are named {name!r}; rename one')
+    _check_unique(names, 'rows', path)
     for field in ('baseline', 'oracle'):
         if getattr(study, field) not in names:
             raise InputError(
@@ -195,3 +153,52 @@ def _check(study: Study, path: Path) -> None:
             )
     if not study.seeds:
         raise InputError(f'{path}: seeds is empty; name at least one')
+    for preparation in study.preparations:
+        _check_kind(preparation, path)
+    _check_folders(study.preparations, path)
+    _check_needs(study, path)
+
+
+def _check_unique(names: Sequence[str], what: str, path: Path) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f'{path}: two {what} are named {name!r}; rename one')
+
+
+def _check_kind(preparation: Preparation, path: Path) -> None:
+    train, translate, out = preparation.train, preparation.translate, preparation.out
+    if bool(train) == bool(translate) or bool(translate) != bool(out):
+        raise InputError(
+            f'{path}: preparation {preparation.name!r} must set either train, or '
+            'translate and out'
+        )
+
+
+def _check_folders(preparations: Sequence[Preparation], path: Path) -> None:
+    owners: dict[Path, str] = {}
+    for preparation in preparations:
+        owner = owners.setdefault(preparation.folder, preparation.name)
+        if owner != preparation.name:
+            raise InputError(
+                f'{path}: preparations {owner!r} and {preparation.name!r} both write '
+                f'to {preparation.folder}; leave one out'
+            )
+
+
+def _check_needs(study: Study, path: Path) -> None:
+    names = [preparation.name for preparation in study.preparations]
+    _check_unique(names, 'preparations', path)
+    for entry in (*study.rows, *study.preparations):
+        for need in entry.needs:
+            if need not in names:
+                raise InputError(
+                    f'{path}: {entry.name!r} needs {need!r}, which is no preparation; '
+                    f'choose from {", ".join(names) or "none"}'
+                )
+    try:
+        TopologicalSorter({p.name: p.needs for p in study.preparations}).prepare()
+    except CycleError as error:
+        circle = ' -> '.join(error.args[1])
+        raise InputError(
+            f'{path}: preparations need each other: {circle}; break the circle'
+        ) from error

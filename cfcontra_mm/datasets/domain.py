@@ -213,7 +213,7 @@ def _needs_labels(transform: object) -> bool:
 
 @DATA_SAMPLERS.register_module()
 class DomainSampler(Sampler):
-    """Fills every batch with a fixed number of pictures of each domain, endlessly.
+    """Fills every batch with a fixed number of pictures of each domain.
 
     Each domain is drawn in permutations of its own, a new one whenever it is used up,
     that depend on (seed, domain, epoch) alone. n ranks with k pictures of a domain draw
@@ -225,6 +225,8 @@ class DomainSampler(Sampler):
             batch size is their sum.
         seed: Of the permutations and of the transforms; drawn and shared by the ranks
             if None.
+        num_batches: Batches of one rank in a pass, for validation; without end if
+            None, for training.
 
     Raises:
         InputError: `per_domain` is empty, names a domain that the data set has not, or
@@ -236,6 +238,7 @@ class DomainSampler(Sampler):
         dataset: DomainDataset,
         per_domain: dict[str, int],
         seed: int | None = None,
+        num_batches: int | None = None,
     ) -> None:
         if not per_domain:
             raise InputError('per_domain: name at least one domain')
@@ -251,12 +254,14 @@ class DomainSampler(Sampler):
         # Source first, whatever the order in the config.
         self.per_domain = {d: per_domain[d] for d in DOMAINS if d in per_domain}
         self.batch_size = sum(per_domain.values())
+        self.num_batches = num_batches
         self.start = 0
 
     def __iter__(self) -> Iterator[Draw]:
         """Yields the draws of this rank, from where `skip` has put it."""
         epoch_order = lru_cache(maxsize=len(DOMAINS))(self._epoch_order)
-        for iteration in itertools.count(self.start // self.batch_size):
+        iterations = itertools.count(self.start // self.batch_size)
+        for iteration in itertools.islice(iterations, self.num_batches):
             batch = self._batch(iteration, epoch_order)
             skipped = max(0, self.start - iteration * self.batch_size)
             yield from itertools.islice(batch, skipped, None)
@@ -287,5 +292,7 @@ class DomainSampler(Sampler):
         """Does nothing: the draws have no end."""
 
     def __len__(self) -> int:
-        """Pictures in the data set; the draws have no end."""
-        return len(self.dataset)
+        """Draws of this rank in a pass; pictures in the data set if it has no end."""
+        if self.num_batches is None:
+            return len(self.dataset)
+        return self.num_batches * self.batch_size

@@ -91,13 +91,11 @@ def apply_folders(cfg: Config) -> None:
     folders = cfg.folders
     classes = read_classes(_require(folders, 'classes'))
     _check_size(folders)
-    train = cfg.train_dataloader.dataset
-    train.source.data_prefix = dict(
-        img_path=_require(folders, 'source_images'),
-        seg_map_path=_require(folders, 'source_labels'),
-    )
-    train.target.data_prefix = dict(img_path=_require(folders, 'target_images'))
-    _apply_validation(cfg)
+    _apply_domains(cfg.train_dataloader.dataset, folders)
+    if _validates_on_domains(cfg):
+        _apply_domains(cfg.val_dataloader.dataset, folders)
+    else:
+        _apply_validation(cfg)
     _apply_classes(cfg, classes)
     _apply_size(cfg)
 
@@ -109,6 +107,20 @@ def _require(folders: dict, field: str) -> str:
             f'folders.{field}=PATH or in the config'
         )
     return folders[field]
+
+
+def _apply_domains(dataset: dict, folders: dict) -> None:
+    dataset.source.data_prefix = dict(
+        img_path=_require(folders, 'source_images'),
+        seg_map_path=_require(folders, 'source_labels'),
+    )
+    dataset.target.data_prefix = dict(img_path=_require(folders, 'target_images'))
+
+
+def _validates_on_domains(cfg: Config) -> bool:
+    """Whether validation looks at both domains, without labels, as a translator's."""
+    loader = cfg.get('val_dataloader')
+    return loader is not None and loader.dataset.type == 'DomainDataset'
 
 
 def _check_size(folders: dict) -> None:
@@ -193,7 +205,7 @@ def describe_folders(cfg: Config) -> str:
     """
     train = cfg.train_dataloader.dataset
     folders = dict(source=train.source, target=train.target)
-    if cfg.val_dataloader is not None:
+    if cfg.val_dataloader is not None and not _validates_on_domains(cfg):
         folders['validation'] = cfg.val_dataloader.dataset
     lines = []
     for name, folder in folders.items():

@@ -9,15 +9,19 @@ from .hooks import (
     ValidationRandomStateHook,
 )
 from .joint_optim import JointOptimWrapper, JointOptimWrapperConstructor
+from .schedule import InverseTimeLR
 from .step import domain_step
+from .style_sheet import StyleSheetHook
 
 __all__ = [
     'AtomicCheckpointHook',
     'DomainDistributedDataParallel',
     'FiniteLossHook',
+    'InverseTimeLR',
     'JointOptimWrapper',
     'JointOptimWrapperConstructor',
     'MemoryBankHook',
+    'StyleSheetHook',
     'SyncStatisticsHook',
     'ValidationRandomStateHook',
     'domain_step',

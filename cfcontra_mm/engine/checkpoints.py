@@ -1,23 +1,17 @@
-"""Checkpoints: read without running code, checked against the model, written whole."""
+"""Checkpoints: checked against the model, their configs never run, written whole."""
 
 from __future__ import annotations
 
 import ast
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
-from pickle import UnpicklingError
-from zipfile import is_zipfile
 
-import numpy as np
-import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
-from mmengine.logging import HistoryBuffer
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import CheckpointLoader, load_state_dict
@@ -25,80 +19,17 @@ from mmengine.utils import import_modules_from_strings
 from mmseg.apis import init_model
 from mmseg.models import BaseSegmentor
 from mmseg.registry import HOOKS
-from torch import Tensor, nn
+from torch import Size, Tensor, nn
 
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.models.export import PARTS
+from cfcontra_mm.models.weights import read_checkpoint, weights_of
 
 PREDICTING = tuple(f'{part}.' for part in PARTS)
 """Prefixes of the weights that a prediction depends on."""
 
 MIN_COVERAGE = 0.95
 """Share of these weights that a checkpoint must bring."""
-
-
-def read_checkpoint(
-    path: str | Path, map_location: str = 'cpu', trust: bool = False
-) -> dict:
-    """Read a checkpoint file without running code that it may hold.
-
-    Args:
-        path: File that MMEngine or ``torch.save`` wrote.
-        map_location: Device of the tensors.
-        trust: Whether the file may hold any Python object.
-
-    Raises:
-        InputError: The file is missing, damaged, no checkpoint, or needs ``trust``.
-    """
-    if not Path(path).is_file():
-        raise InputError(f'{path}: no such checkpoint file')
-    try:
-        with torch.serialization.safe_globals(_safe_globals()):
-            checkpoint = torch.load(
-                path, map_location=map_location, weights_only=not trust
-            )
-    except Exception as error:
-        raise InputError(_why_unreadable(path, error)) from error
-    if not isinstance(checkpoint, dict):
-        raise InputError(f'{path}: no checkpoint; it holds no dict of weights')
-    if not trust:
-        # MMEngine would run this text, which it no longer writes, on resume.
-        checkpoint.get('meta', {}).pop('config', None)
-    return checkpoint
-
-
-def _safe_globals() -> list:
-    """What MMEngine's own checkpoints hold beside tensors: the history of logs."""
-    multiarray = np._core.multiarray
-    dtypes = [getattr(np.dtypes, name) for name in np.dtypes.__all__]
-    return [
-        HistoryBuffer,
-        (_history_statistic, 'builtins.getattr'),
-        np.ndarray,
-        np.dtype,
-        multiarray._reconstruct,
-        multiarray.scalar,
-        *dtypes,
-    ]
-
-
-def _history_statistic(owner: type, name: str) -> object:
-    """``getattr`` for the methods that a pickled ``HistoryBuffer`` refers to."""
-    if owner is not HistoryBuffer or name not in ('min', 'max', 'current', 'mean'):
-        raise UnpicklingError(f'GLOBAL getattr of {name} is not allowed')
-    return getattr(owner, name)
-
-
-def _why_unreadable(path: str | Path, error: Exception) -> str:
-    refused = isinstance(error, UnpicklingError)
-    if refused and (is_zipfile(path) or 'GLOBAL' in str(error)):
-        named = re.search(r'GLOBAL ([\w.]*\w)', str(error))
-        what = named.group(1) if named else 'a Python object'
-        return (
-            f'{path}: holds more than weights ({what}), which could run any code; '
-            'pass --trust-checkpoint if you trust where it comes from'
-        )
-    return f'{path}: truncated or not a checkpoint; restore it or name another'
 
 
 def use_safe_loading(trust: bool = False) -> None:
@@ -149,7 +80,7 @@ def check_weights(
 
 
 def _refuse_shape(
-    model: nn.Module, key: str, own: torch.Size, saved: torch.Size, name: str
+    model: nn.Module, key: str, own: Size, saved: Size, name: str
 ) -> None:
     head = not key.startswith('backbone.')
     if head and own[0] == model.decode_head.num_classes and own[1:] == saved[1:]:
@@ -161,12 +92,6 @@ def _refuse_shape(
         f'{name}: {key} has shape {tuple(saved)}, in the config {tuple(own)}; use the '
         'config that it was trained with'
     )
-
-
-def weights_of(checkpoint: dict) -> dict[str, Tensor]:
-    """A checkpoint's state dict, by the names of the bare model."""
-    state_dict = checkpoint.get('state_dict', checkpoint)
-    return {key.removeprefix('module.'): value for key, value in state_dict.items()}
 
 
 def checkpoint_config(

@@ -8,8 +8,9 @@ from pathlib import Path
 import torch
 
 from cfcontra_mm.models.export import config_text, plain_config, plain_weights
+from cfcontra_mm.models.weights import read_checkpoint, weights_of
 
-from .checkpoints import checkpoint_config, dataset_meta, read_checkpoint, weights_of
+from .checkpoints import checkpoint_config, dataset_meta
 
 
 def export_checkpoint(

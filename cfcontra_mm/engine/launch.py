@@ -60,12 +60,19 @@ def command_line(main: Callable[[], None]) -> Callable[[], None]:
             if problem is None:
                 raise
         else:
+            _leave_group()
             return
         # A progress line may stand unfinished.
         print(f'\nerror: {problem}', file=sys.stderr, flush=True)
         sys.exit(2)
 
     return run
+
+
+def _leave_group() -> None:
+    """A process that ends before gloo's threads do is now and then aborted."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def _one_line(error: InputError) -> str:

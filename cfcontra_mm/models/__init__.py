@@ -6,12 +6,16 @@ from .data_preprocessor import DomainPreprocessor
 from .discriminator import FCDiscriminator
 from .dlv2_head import DLV2Head
 from .projection_head import ProjectionHead
+from .translation import AdaINStyleTransfer, StylePreprocessor, VGGEncoder
 
 __all__ = [
+    'AdaINStyleTransfer',
     'ClassCenterBank',
     'DLV2Head',
     'DeepLabResNet',
     'DomainPreprocessor',
     'FCDiscriminator',
     'ProjectionHead',
+    'StylePreprocessor',
+    'VGGEncoder',
 ]

@@ -9,6 +9,7 @@ from mmseg.registry import MODELS
 from torch import nn
 
 from cfcontra_mm.errors import InputError
+from cfcontra_mm.models.weights import read_weights, torchvision_weights
 
 IMAGENET_STD = (0.229, 0.224, 0.225)
 """Deviation of RGB in [0, 1] that torchvision's weights are trained with."""
@@ -64,47 +65,16 @@ def _fits(key: str, value: torch.Tensor, own: dict[str, torch.Tensor]) -> bool:
 
 def _read_weights(weights: str, depth: int) -> dict[str, torch.Tensor]:
     """The tensors of torchvision's ResNet or of a file, without foreign prefixes."""
-    state = _torchvision(depth) if weights == 'torchvision' else _from_file(weights)
+    field, name = 'model.backbone.weights', f'ResNet{depth}_Weights'
+    if weights == 'torchvision':
+        state = _for_bgr(torchvision_weights(name, f'ResNet-{depth}', field))
+    else:
+        state = read_weights(weights, field)
     # The published DeepLab files prefix every name with the module that held it.
     prefixes = ('Scale.', 'module.', 'backbone.')
     for prefix in prefixes:
         state = {k.removeprefix(prefix): v for k, v in state.items()}
     return state
-
-
-def _from_file(path: str) -> dict[str, torch.Tensor]:
-    try:
-        state = torch.load(path, map_location='cpu', weights_only=True)
-    except FileNotFoundError:
-        raise InputError(
-            f'{path}: no such file; set model.backbone.weights to a file of ResNet '
-            "weights or to 'torchvision'"
-        ) from None
-    except Exception as error:
-        reason = str(error).split('\n')[0]
-        raise InputError(f'{path}: not a file of weights ({reason})') from error
-    if not isinstance(state, dict):
-        raise InputError(f'{path}: holds no weights by name')
-    return state.get('state_dict', state)
-
-
-def _torchvision(depth: int) -> dict[str, torch.Tensor]:
-    import torchvision  # only here, so that all else runs without it
-
-    name = f'ResNet{depth}_Weights'
-    try:
-        state = getattr(torchvision.models, name).IMAGENET1K_V1.get_state_dict(
-            progress=True, check_hash=True
-        )
-    except (OSError, RuntimeError) as error:  # RuntimeError: a wrong checksum
-        url = getattr(torchvision.models, name).IMAGENET1K_V1.url
-        raise InputError(
-            f'cannot download the ImageNet weights of ResNet-{depth} ({error}); place '
-            f'the file {url} under '
-            f'{torch.hub.get_dir()}/checkpoints/ or set model.backbone.weights to '
-            'your copy'
-        ) from error
-    return _for_bgr(state)
 
 
 def _for_bgr(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -1,4 +1,4 @@
-# Every method on ToyStreets, with three seeds.
+# Every method on ToyStreets and the ablation of CFContra, with three seeds.
 _base_ = './demo_toystreets.py'
 study = dict(
     name='toystreets',
@@ -27,9 +27,21 @@ study = dict(
             cost=3.5,
         ),
         dict(
+            name='MinEnt + style',
+            config='configs/ablation/toystreets_2_minent_style.py',
+            cost=2.0,
+            needs=['translation'],
+        ),
+        dict(
+            name='MinEnt + contrast',
+            config='configs/ablation/toystreets_3_minent_contrast.py',
+            cost=2.5,
+        ),
+        dict(
             name='CFContra',
             config='configs/cfcontra/deeplabv2_r18_toystreets.py',
             cost=2.5,
+            needs=['translation'],
         ),
         dict(name='oracle', config='configs/oracle/deeplabv2_r18_toystreets.py'),
     ],

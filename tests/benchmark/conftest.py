@@ -76,7 +76,7 @@ class FakeStudy:
             'max_iters': 20,
             'fails_at': None,
             'seconds_per_iter': 0.0,
-            'metrics': metrics(MIOUS[name]),
+            'metrics': metrics(MIOUS.get(name, 0.0)),
         }
         text = CONFIG.format(**{**values, **changes})
         (self.root / f'{name}.py').write_text(text)

@@ -6,7 +6,7 @@ import torch
 
 from cfcontra_mm.benchmark import launch
 from cfcontra_mm.benchmark.results import Record
-from cfcontra_mm.benchmark.study import Run
+from cfcontra_mm.benchmark.steps import Run
 
 
 def make_run(tmp_path, name='a', cost=1.0):
@@ -34,7 +34,7 @@ def test_one_worker_a_visible_gpu(monkeypatch):
 
 def test_commands_follow_what_is_on_disk(tmp_path):
     run, tools = make_run(tmp_path), Path('t')
-    fresh = launch.commands(run, tools)
+    fresh = run.commands(tools)
     assert list(fresh) == ['training', 'testing']
     assert fresh['training'][1:] == [
         't/train.py',
@@ -55,10 +55,10 @@ def test_commands_follow_what_is_on_disk(tmp_path):
     ]
     run.work_dir.mkdir()
     checkpoint(run, 10)
-    resumed = launch.commands(run, tools)['training']
+    resumed = run.commands(tools)['training']
     assert resumed[-2:] == ['--resume', str(run.work_dir / 'iter_10.pth')]
     checkpoint(run, 20)
-    assert list(launch.commands(run, tools)) == ['testing']
+    assert list(run.commands(tools)) == ['testing']
 
 
 def checkpoint(run, iteration):
@@ -75,7 +75,15 @@ def test_the_longest_remaining_run_goes_first(tmp_path):
     runs[2].work_dir.mkdir()
     checkpoint(runs[2], 10)
     pool = launch.Pool(runs, tmp_path, [])
-    assert [run.row for run in pool.queue] == ['long', 'begun', 'mid', 'short']
+    assert [job.step.row for job in pool.queue] == ['long', 'begun', 'mid', 'short']
+
+
+def test_what_others_need_goes_before_the_longest(tmp_path):
+    first = make_run(tmp_path, 'first')
+    runs = [make_run(tmp_path, 'long', 3.0), first, make_run(tmp_path, 'short')]
+    runs[2] = replace(runs[2], needs=(first,))
+    pool = launch.Pool(runs, tmp_path, [])
+    assert [job.step.row for job in pool.queue] == ['first', 'long', 'short']
 
 
 def test_a_finished_run_tells_its_pace(tmp_path):

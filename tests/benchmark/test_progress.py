@@ -54,12 +54,14 @@ def test_progress_line_counts_all_runs():
             status('done', 100, label='source'),
             status('training', 20, pace=1.5, label='MinEnt'),
             status('testing', 100, pace=1.5, label='oracle'),
+            status('translating', 0, label='copy', max_iters=0),
             status('queued', 0, label='later'),
         ],
-        num_workers=3,
+        num_workers=4,
     )
     assert line == (
-        '220/400 it (55 %) | ETA 2:30 | MinEnt 20/100, oracle 100/100 testing'
+        '220/400 it (55 %) | ETA 2:30 | '
+        'MinEnt 20/100, oracle 100/100 testing, copy translating'
     )
 
 

@@ -8,7 +8,7 @@ from cfcontra_mm.benchmark.results import (
     read_record,
     write_record,
 )
-from cfcontra_mm.benchmark.study import Run
+from cfcontra_mm.benchmark.steps import Run
 from cfcontra_mm.errors import InputError
 
 

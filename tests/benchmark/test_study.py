@@ -1,8 +1,9 @@
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from cfcontra_mm.benchmark import load_study, plan_runs
+from cfcontra_mm.benchmark import Preparation, load_study, plan_runs
 from cfcontra_mm.errors import InputError
 
 STUDY = """study = dict(
@@ -24,6 +25,53 @@ def test_load_study(tmp_path):
         ('b', 'b.py', 2.5),
     ]
     assert (study.seeds, study.data) == ((0, 1), {'root': 'd'})
+
+
+PREPARED = STUDY.replace(
+    'rows=',
+    """preparations=[
+        dict(name='style', train='style.py'),
+        dict(name='copy', translate='style.py', out='d/copy', needs=['style'])],
+    rows=""",
+).replace('cost=2.5', "needs=['copy']")
+
+
+def test_load_preparations(tmp_path):
+    study = load_study(write(tmp_path, PREPARED))
+    assert [row.needs for row in study.rows] == [(), ('copy',)]
+    style, copy = study.preparations
+    assert (style.kind, style.config, style.needs) == ('train', 'style.py', ())
+    assert (copy.kind, copy.config, copy.needs) == ('translate', 'style.py', ('style',))
+    assert copy.folder == Path('d/copy')
+    elsewhere = Preparation('style', train='configs/adain/style.py')
+    assert elsewhere.folder == Path('work_dirs/adain/style')
+
+
+@pytest.mark.parametrize(
+    ('old', 'new', 'message'),
+    [
+        ("needs=['copy']", "needs=['style', 'x']", "'b' needs 'x', which is no prep"),
+        ("needs=['style']", "needs=['x']", "'copy' needs 'x'.* from style, copy"),
+        ("name='style'", "name='copy'", "two preparations are named 'copy'"),
+        ("train='style.py'", "out='x'", "'style' must set either train"),
+        ("train='style.py'", "train='a', translate='b', out='c'", 'must set either'),
+        ("out='d/copy', ", '', "'copy' must set either train, or translate and out"),
+        (
+            "train='style.py'",
+            "train='a', needs=['copy']",
+            'style -> copy -> style',
+        ),
+        ("translate='style.py', out='d/copy'", "train='style.py'", 'both write to'),
+        ("train='style.py'", "train='style.py', cost=2", 'cost'),
+    ],
+)
+def test_wrong_preparations_are_named(tmp_path, old, new, message):
+    assert old in PREPARED
+    path = write(tmp_path, PREPARED.replace(old, new))
+    with pytest.raises(InputError, match=message) as caught:
+        load_study(path)
+    assert str(path) in str(caught.value)
+    assert '\n' not in str(caught.value)
 
 
 @pytest.mark.parametrize(

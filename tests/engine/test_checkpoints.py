@@ -18,11 +18,10 @@ from cfcontra_mm.engine.checkpoints import (
     check_weights,
     checkpoint_config,
     dataset_meta,
-    read_checkpoint,
     use_safe_loading,
-    weights_of,
 )
 from cfcontra_mm.errors import InputError
+from cfcontra_mm.models.weights import read_checkpoint, weights_of
 
 
 class Runs:

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 ROOT = Path(__file__).parents[2]
+TOOLS = ['train.py', 'test.py', 'infer.py', 'export.py', 'translate_dataset.py']
 CONFIG = ROOT / 'configs' / 'cfcontra' / 'deeplabv2_r18_toystreets.py'
 # Runs in a process that cannot import this package.
 PLAIN = """
@@ -111,7 +112,7 @@ def picture(toystreets):
     return next(toystreets.glob('cityscapes/leftImg8bit/val/*/*.png'))
 
 
-@pytest.mark.parametrize('name', ['train.py', 'test.py', 'infer.py', 'export.py'])
+@pytest.mark.parametrize('name', TOOLS)
 def test_help(name, monkeypatch, capsys):
     monkeypatch.setattr(sys, 'argv', [name, '--help'])
     with pytest.raises(SystemExit) as ended:

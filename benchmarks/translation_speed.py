@@ -1,0 +1,85 @@
+"""Pictures per second of translate_dataset against its plain forward passes.
+
+The plain cost is the encoder and the decoder on pictures of the same sizes that lie in
+memory already. The data set is translated into a temporary folder; the two alternate,
+since other work on the machine slows both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmseg.registry import DATASETS
+from PIL import Image
+
+from cfcontra_mm.engine.launch import load_config
+from cfcontra_mm.engine.translate import Options, translate_dataset
+from cfcontra_mm.models.translation import AdaINStyleTransfer, load_translator
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('config', help='of the translator')
+    parser.add_argument('checkpoint')
+    parser.add_argument('--rounds', type=int, default=3)
+    return parser.parse_args()
+
+
+def picture_sizes(cfg: Config) -> list[tuple[int, int]]:
+    """Height and width of every picture of the source."""
+    source = DATASETS.build(dict(cfg.train_dataloader.dataset.source, pipeline=[]))
+    paths = [source.get_data_info(i)['img_path'] for i in range(len(source))]
+    return [Image.open(path).size[::-1] for path in paths]
+
+
+@torch.no_grad()
+def plain_seconds(model: AdaINStyleTransfer, sizes: list[tuple[int, int]]) -> float:
+    """Time of an encoder and a decoder pass for every picture, one at a time."""
+    pictures = {size: torch.rand(1, 3, *size) for size in set(sizes)}
+    start = time.perf_counter()
+    for size in sizes:
+        model.decoder(model.encoder(pictures[size])[-1])
+    return time.perf_counter() - start
+
+
+def tool_seconds(cfg: Config, model: AdaINStyleTransfer, checkpoint: str) -> float:
+    """Time of the whole translation: read, style, translate, write."""
+    with tempfile.TemporaryDirectory() as folder, open(os.devnull, 'w') as nowhere:
+        start = time.perf_counter()
+        with contextlib.redirect_stdout(nowhere):
+            translate_dataset(cfg, model, checkpoint, Path(folder, 'out'), Options())
+        return time.perf_counter() - start
+
+
+def main() -> None:
+    args = parse_args()
+    init_default_scope('mmseg')
+    cfg = load_config(args.config, {})
+    model = load_translator(args.config, args.checkpoint)
+    sizes = picture_sizes(cfg)
+    ratios = []
+    for _ in range(args.rounds):
+        plain = plain_seconds(model, sizes)
+        tool = tool_seconds(cfg, model, args.checkpoint)
+        ratios.append(plain / tool)
+        print(
+            f'{len(sizes) / plain:.2f} pictures/s plain, {len(sizes) / tool:.2f} '
+            f'translated and written: {plain / tool:.2f} of it'
+        )
+    threads = torch.get_num_threads()
+    print(f'median ratio {np.median(ratios):.2f} with {threads} threads of torch')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,71 @@
+"""What guards a study while its processes run: locks and signals."""
+
+from __future__ import annotations
+
+import fcntl
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from cfcontra_mm.errors import InputError
+
+from .preparations import PreparationStep
+
+
+@contextmanager
+def locked(path: Path, refusal: str) -> Iterator[TextIO]:
+    """Hold a file for one study at a time.
+
+    The processes inherit the lock, so it also guards against those that outlived a
+    study which was killed.
+
+    Args:
+        path: The file.
+        refusal: What to say if another study holds it.
+
+    Raises:
+        InputError: Another study holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open('w') as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(refusal) from None
+        yield lock
+
+
+@contextmanager
+def own_folders(preparations: Sequence[PreparationStep]) -> Iterator[list[TextIO]]:
+    """Hold the folders of preparations for one study at a time; yields the locks.
+
+    Raises:
+        InputError: Another study holds one, or it comes from other settings.
+    """
+    busy = '{}: another study is at work in it; wait for it'
+    with ExitStack() as stack:
+        locks = [
+            stack.enter_context(locked(step.lock, busy.format(step.work_dir)))
+            for step in preparations
+        ]
+        foreign = [str(step.work_dir) for step in preparations if not step.may_fill()]
+        if foreign:
+            raise InputError(
+                f'{", ".join(foreign)}: made with other settings than this study has '
+                'now, or by hand; delete or move away'
+            )
+        yield locks
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Let a termination, or the closing of the terminal, end the runs like Ctrl-C."""
+    signals = (signal.SIGTERM, signal.SIGHUP)
+    previous = [signal.signal(s, signal.default_int_handler) for s in signals]
+    try:
+        yield
+    finally:
+        for number, handler in zip(signals, previous, strict=True):
+            signal.signal(number, handler)

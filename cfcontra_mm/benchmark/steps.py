@@ -1,0 +1,153 @@
+"""What the pool runs: steps of a study, each some processes that fill one folder."""
+
+from __future__ import annotations
+
+import sys
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .results import make_record, write_record
+
+if TYPE_CHECKING:
+    from .preparations import PreparationStep
+
+
+class Step(ABC):
+    """Processes to run one after the other, once all that they need is finished.
+
+    Attributes:
+        label: Name for people.
+        config: Config file.
+        max_iters: Iterations of its training, 0 without one.
+        cost: Rough time of one iteration relative to other steps.
+        identity: sha256 of all that the outcome depends on.
+        work_dir: Folder that it fills.
+        log: File that takes what the processes print.
+        needs: Preparations that must be finished before it starts.
+    """
+
+    label: str
+    config: str
+    max_iters: int
+    cost: float
+    identity: str
+    work_dir: Path
+    log: Path
+    needs: tuple[PreparationStep, ...]
+
+    @property
+    def final_checkpoint(self) -> Path:
+        return self.work_dir / f'iter_{self.max_iters}.pth'
+
+    def last_checkpoint(self) -> Path | None:
+        """The newest whole checkpoint, or None before the first."""
+        pointer = self.work_dir / 'last_checkpoint'
+        if not pointer.exists():
+            return None
+        # By name: the pointer holds an absolute path, and folders get moved.
+        checkpoint = self.work_dir / Path(pointer.read_text().strip()).name
+        return checkpoint if checkpoint.exists() else None
+
+    def iteration(self) -> int:
+        """Iteration of the newest checkpoint, 0 before the first."""
+        checkpoint = self.last_checkpoint()
+        # MMEngine names checkpoints iter_N.pth.
+        return int(checkpoint.stem.removeprefix('iter_')) if checkpoint else 0
+
+    def training(self, tools: Path, *arguments: str) -> dict[str, list[str]]:
+        """The training from the newest checkpoint on, nothing if that is the last."""
+        checkpoint = self.last_checkpoint()
+        if checkpoint == self.final_checkpoint:
+            return {}
+        train = tool(tools, 'train', self.config, '--work-dir', str(self.work_dir))
+        train += arguments
+        if checkpoint:
+            train += ['--resume', str(checkpoint)]
+        return {'training': train}
+
+    def begin(self) -> None:
+        """Prepare the folders before the first process starts."""
+        self.work_dir.mkdir(parents=True, exist_ok=True)
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+
+    @abstractmethod
+    def commands(self, tools: Path) -> dict[str, list[str]]:
+        """What is still to do: command lines by state, in their order."""
+
+    @abstractmethod
+    def finish(self, seconds: float, resumed_from: int) -> str:
+        """Leave the mark of a finished step, its processes having succeeded.
+
+        Args:
+            seconds: Time that they took.
+            resumed_from: Iteration that they started from.
+
+        Returns:
+            The outcome in a few words.
+
+        Raises:
+            InputError: They left no usable result.
+        """
+
+
+@dataclass(frozen=True)
+class Run(Step):
+    """One row with one seed: a training and its test.
+
+    Args:
+        row: Name of the row.
+        config: Config file.
+        seed: Seed of the training.
+        max_iters: Iterations that the config asks for.
+        cost: See :class:`Row`.
+        identity: sha256 of all that the result depends on.
+        work_dir: Folder of the run. Its name holds the identity, so a changed
+            config starts in a new folder and never resumes from another's weights.
+        needs: Preparations that must be finished before it starts.
+    """
+
+    row: str
+    config: str
+    seed: int
+    max_iters: int
+    cost: float
+    identity: str
+    work_dir: Path
+    needs: tuple[PreparationStep, ...] = ()
+
+    @property
+    def label(self) -> str:
+        return f'{self.row} seed {self.seed}'
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.row, self.seed
+
+    @property
+    def predictions(self) -> Path:
+        return self.work_dir / 'predictions'
+
+    @property
+    def log(self) -> Path:
+        return self.work_dir / 'log.txt'
+
+    def commands(self, tools: Path) -> dict[str, list[str]]:
+        """The training, unless it is finished, and the test."""
+        arguments = [self.config, str(self.final_checkpoint)]
+        arguments += ['--work-dir', f'{self.work_dir}/test']
+        arguments += ['--out', str(self.predictions)]
+        test = tool(tools, 'test', *arguments)
+        return self.training(tools, '--seed', str(self.seed)) | {'testing': test}
+
+    def finish(self, seconds: float, resumed_from: int) -> str:
+        """Write the record; see :meth:`Step.finish`."""
+        record = make_record(self, seconds, resumed_from)
+        write_record(record, self.work_dir)
+        return f'mIoU {record.metrics["mIoU"]:.1f}'
+
+
+def tool(tools: Path, name: str, *arguments: str) -> list[str]:
+    """The command line of a tool."""
+    return [sys.executable, str(tools / f'{name}.py'), *arguments]

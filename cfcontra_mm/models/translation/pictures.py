@@ -1,0 +1,111 @@
+"""Pictures as they lie in files, in another style."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmseg.registry import MODELS
+from PIL import Image
+from torch import Tensor
+
+from cfcontra_mm.errors import InputError
+from cfcontra_mm.losses.style import Statistics
+from cfcontra_mm.models.weights import read_checkpoint, weights_of
+
+from .adain import AdaINStyleTransfer
+
+
+def load_translator(
+    config: str | Path | Config, checkpoint: str | Path, trust: bool = False
+) -> AdaINStyleTransfer:
+    """Build a trained translator.
+
+    Args:
+        config: Config that it was trained with, or the file of it.
+        checkpoint: As ``tools/train.py`` wrote it.
+        trust: Whether the checkpoint may hold any Python object.
+
+    Returns:
+        The translator on the CPU, ready to predict.
+
+    Raises:
+        InputError: A file is missing or damaged, the config is of something else, or
+            the checkpoint of another architecture.
+    """
+    cfg = config if isinstance(config, Config) else _read(config)
+    model = _build(cfg)
+    state = weights_of(read_checkpoint(checkpoint, trust=trust))
+    own = model.state_dict()
+    wrong = [k for k, v in own.items() if k not in state or state[k].shape != v.shape]
+    if wrong or state.keys() - own.keys():
+        example = next(iter(wrong or sorted(state.keys() - own.keys())))
+        raise InputError(
+            f'{checkpoint}: of another architecture than {cfg.filename} ({example} is '
+            'missing or of another shape); use the config that it was trained with'
+        )
+    model.load_state_dict(state)
+    return model.eval()
+
+
+def _read(config: str | Path) -> Config:
+    if not Path(config).is_file():
+        raise InputError(f'{config}: no such config file')
+    return Config.fromfile(config, import_custom_modules=False)
+
+
+def _build(cfg: Config) -> AdaINStyleTransfer:
+    if cfg.get('model', {}).get('type') != 'AdaINStyleTransfer':
+        raise InputError(
+            f'{cfg.filename}: its model is no AdaINStyleTransfer; name a config of '
+            'configs/adain'
+        )
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        return MODELS.build(cfg.model)
+
+
+@torch.no_grad()
+def picture_statistics(model: AdaINStyleTransfer, picture: np.ndarray) -> Statistics:
+    """The style of a picture, RGB, uint8, (H, W, 3)."""
+    return model.statistics(_to_tensor(model, picture))
+
+
+@torch.no_grad()
+def translate_picture(
+    model: AdaINStyleTransfer,
+    picture: np.ndarray,
+    style: Statistics,
+    alpha: float = 1.0,
+    preserve_color: bool = False,
+) -> np.ndarray:
+    """A picture in another style.
+
+    Args:
+        model: The translator.
+        picture: RGB, uint8, (H, W, 3), of any size above the encoder's stride.
+        style: As :func:`picture_statistics` gives it.
+        alpha: Share of the style, from 0 to 1.
+        preserve_color: Whether only the luminance takes the style (Gatys et al.,
+            *Preserving color in neural artistic style transfer*, 2016, section 4).
+
+    Returns:
+        RGB, uint8, (H, W, 3), of the same size.
+    """
+    translated = model.translate(_to_tensor(model, picture), style, alpha)[0]
+    values = translated.clamp(0, 1).mul(255).round().byte()
+    values = values.permute(1, 2, 0).cpu().numpy()
+    return _with_chroma_of(picture, values) if preserve_color else values
+
+
+def _to_tensor(model: AdaINStyleTransfer, picture: np.ndarray) -> Tensor:
+    pixels = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)
+    return pixels[None].to(model.data_preprocessor.device).float() / 255
+
+
+def _with_chroma_of(picture: np.ndarray, luminance: np.ndarray) -> np.ndarray:
+    ours, theirs = (Image.fromarray(x).convert('YCbCr') for x in (picture, luminance))
+    channels = theirs.getchannel('Y'), ours.getchannel('Cb'), ours.getchannel('Cr')
+    return np.array(Image.merge('YCbCr', channels).convert('RGB'))

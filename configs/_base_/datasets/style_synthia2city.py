@@ -1,0 +1,7 @@
+# Pictures of SYNTHIA and Cityscapes, for style transfer.
+_base_ = './style_gta2city.py'
+source = dict(
+    type='SYNTHIADataset', data_root='data/synthia', data_prefix=dict(img_path='RGB')
+)
+train_dataloader = dict(dataset=dict(source=source))
+val_dataloader = dict(dataset=dict(source=source))

@@ -1,0 +1,1 @@
+_base_ = '../cfcontra/deeplabv2_r101_gta2city.py'

@@ -1,0 +1,1 @@
+_base_ = '../minent/deeplabv2_r18_toystreets.py'

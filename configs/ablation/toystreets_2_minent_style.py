@@ -1,0 +1,4 @@
+_base_ = '../minent/deeplabv2_r18_toystreets.py'
+train_dataloader = dict(
+    dataset=dict(source=dict(data_root='data/toystreets/gta5_to_cityscapes'))
+)

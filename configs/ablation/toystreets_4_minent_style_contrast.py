@@ -1,0 +1,1 @@
+_base_ = '../cfcontra/deeplabv2_r18_toystreets.py'

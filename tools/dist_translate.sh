@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Translate a data set with several processes: on GPUs, or on the CPU without any.
+# usage: tools/dist_translate.sh CONFIG CHECKPOINT NUM_PROCESSES \
+#     [arguments of tools/translate_dataset.py]
+# Several machines: set NNODES, NODE_RANK, MASTER_ADDR and PORT.
+set -euo pipefail
+
+if [ $# -lt 3 ]; then
+    echo "usage: $0 CONFIG CHECKPOINT NUM_PROCESSES" \
+        "[arguments of tools/translate_dataset.py]" >&2
+    exit 2
+fi
+TOOLS=$(cd "$(dirname "$0")" && pwd)
+. "$TOOLS/torchrun.sh"
+
+CONFIG=$1 CHECKPOINT=$2 NUM_PROCESSES=$3
+launch "$NUM_PROCESSES" "$TOOLS/translate_dataset.py" "$CONFIG" "$CHECKPOINT" \
+    --launcher pytorch "${@:4}"
