@@ -22,7 +22,8 @@ from mmseg.registry import DATASETS
 from PIL import Image
 
 from cfcontra_mm.engine.launch import load_config
-from cfcontra_mm.engine.translate import Options, translate_dataset
+from cfcontra_mm.engine.translate import translate_dataset
+from cfcontra_mm.engine.translation_plan import Options
 from cfcontra_mm.models.translation import AdaINStyleTransfer, load_translator
 
 

@@ -13,12 +13,8 @@ from cfcontra_mm.engine.launch import (
     command_line,
     load_config,
 )
-from cfcontra_mm.engine.translate import (
-    DIRECTIONS,
-    Options,
-    init_processes,
-    translate_dataset,
-)
+from cfcontra_mm.engine.translate import init_processes, translate_dataset
+from cfcontra_mm.engine.translation_plan import DIRECTIONS, Options
 from cfcontra_mm.models.translation import load_translator
 
 

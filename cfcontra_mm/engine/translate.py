@@ -5,13 +5,11 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import math
 import os
-import shutil
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import timedelta
 from functools import lru_cache, partial
 from pathlib import Path
@@ -30,14 +28,9 @@ from mmengine.dist import (
     is_main_process,
 )
 from mmengine.utils import track_iter_progress
-from mmseg.datasets import BaseSegDataset
-from mmseg.registry import DATASETS
-from PIL import Image
 from torch.distributed import ProcessGroup
 
-from cfcontra_mm.datasets.files import IMAGE_SUFFIXES, list_files
 from cfcontra_mm.datasets.stylize import naming, read_picture
-from cfcontra_mm.domains import DOMAINS
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.models.translation import (
     AdaINStyleTransfer,
@@ -48,78 +41,16 @@ from cfcontra_mm.models.translation import (
 from cfcontra_mm.version import __version__
 
 from .launch import init_distributed
-
-DIRECTIONS = ('source_to_target', 'target_to_source', 'both_to_style')
-
-STYLE_REUSE = 10
-"""Pictures that share a style picture.
-
-Encoding a style costs half of a translation; shared by ten it adds about 5 %.
-"""
-
-MIN_STYLES = 16
-"""Style pictures of a small data set."""
-
-# Level 3 is three times as fast as Pillow's 6 for files 3 to 8 % larger (CamVid): on a
-# GPU translating is faster than packing. JPEG keeps the chroma at full resolution.
-FORMATS = {
-    '.png': dict(format='PNG', compress_level=3),
-    '.jpg': dict(format='JPEG', quality=95, subsampling=0),
-    '.jpeg': dict(format='JPEG', quality=95, subsampling=0),
-}
-
-MANIFEST, UNFINISHED = 'translation.json', 'translation.unfinished.json'
+from .translated_copy import (
+    MANIFEST,
+    UNFINISHED,
+    begin_copy,
+    check_out,
+    write_picture,
+)
+from .translation_plan import Options, Plan, make_plan
 
 Item = TypeVar('Item')
-
-
-@dataclass(frozen=True)
-class Options:
-    """What to translate, and how.
-
-    Args:
-        direction: One of ``DIRECTIONS``.
-        styles: Folder of the third style's pictures, for 'both_to_style' alone.
-        alpha: Share of the style, from 0 to 1.
-        preserve_color: Whether only the luminance takes the style.
-        seed: Of the choice of style pictures.
-
-    Raises:
-        InputError: They do not go together, or are out of range.
-    """
-
-    direction: str = DIRECTIONS[0]
-    styles: str | None = None
-    alpha: float = 1.0
-    preserve_color: bool = False
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.alpha <= 1:
-            raise InputError(f'--alpha: must be in 0-1, not {self.alpha}')
-        if self.seed < 0:
-            raise InputError(f'--seed: must be at least 0, not {self.seed}')
-        third = self.direction == 'both_to_style'
-        if third and self.styles is None:
-            raise InputError('--styles: name the folder of the third style')
-        if not third and self.styles is not None:
-            raise InputError(
-                f'--styles: {self.direction} takes the styles from the other domain; '
-                'leave it out or choose --direction both_to_style'
-            )
-
-
-class _Plan(NamedTuple):
-    """What goes where; the names are relative to the copy's folder."""
-
-    pictures: dict[str, str]
-    """Name -> picture to translate."""
-    styles: dict[str, str]
-    """Name -> picture that lends its style."""
-    links: dict[str, Path]
-    """Name -> folder that is the copy's as it is the original's."""
-    folders: list[str]
-    """Where the pictures to translate lie, and the styles."""
 
 
 class _Job(NamedTuple):
@@ -170,9 +101,9 @@ def translate_dataset(
             others are written then.
     """
     out = Path(out)
-    plan = _plan(cfg, out, options)
+    plan = make_plan(cfg, out, options)
     manifest = _manifest(cfg, checkpoint, options, plan)
-    finished = _check_out(out, manifest)
+    finished = check_out(out, manifest)
     jobs = [_Job(plan.pictures[n], style, out / n) for n, style in plan.styles.items()]
     if finished and all(job.copy.exists() for job in jobs):
         _say(f'{out}: complete, nothing to do')
@@ -180,7 +111,7 @@ def translate_dataset(
     group = _patient_group()
     barrier()  # What is checked above changes below.
     if is_main_process():
-        _begin(out, manifest, plan.links)
+        begin_copy(out, manifest, plan.links)
     barrier()
     # Shared out before those of an earlier call are left aside: a network disk may not
     # yet show the same files everywhere.
@@ -196,129 +127,8 @@ def translate_dataset(
     _say(f'{out}: {len(plan.pictures)} pictures translated')
 
 
-def _plan(cfg: Config, out: Path, options: Options) -> _Plan:
-    """What to do, all of it checked as far as can be without opening pictures."""
-    originals = _originals(cfg, options.direction)
-    style_folder, styles = _styles(cfg, options)
-    folders = [*(o.data_prefix['img_path'] for o in originals.values()), style_folder]
-    pictures: dict[str, str] = {}
-    links: dict[str, Path] = {}
-    for place, dataset in originals.items():
-        own, beside = _layout(dataset, out)
-        for picture in _pictures(dataset):
-            name = os.path.relpath(picture, dataset.data_prefix['img_path'])
-            pictures[Path(place, own, name).as_posix()] = picture
-        links |= {Path(place, name).as_posix(): to for name, to in beside.items()}
-    _check_place(out, folders, pictures.values())
-    return _Plan(
-        pictures, assign_styles(pictures, styles, options.seed), links, folders
-    )
-
-
-def _originals(cfg: Config, direction: str) -> dict[str, BaseSegDataset]:
-    """Each data set to copy, by its place in the output."""
-    if direction == 'both_to_style':
-        return {domain: _build(cfg, domain) for domain in DOMAINS}
-    return {'': _build(cfg, direction.split('_')[0])}
-
-
-def _styles(cfg: Config, options: Options) -> tuple[str, list[str]]:
-    """A folder and the pictures of it that can lend their style."""
-    if options.styles is not None:
-        names = list_files(options.styles, IMAGE_SUFFIXES, '--styles')
-        return options.styles, [os.path.join(options.styles, name) for name in names]
-    lender = _build(cfg, options.direction.split('_')[2])
-    return lender.data_prefix['img_path'], _pictures(lender)
-
-
-def _build(cfg: Config, domain: str) -> BaseSegDataset:
-    loader = cfg.get('train_dataloader') or {}
-    dataset = loader.get('dataset', {}).get(domain)
-    field = f'train_dataloader.dataset.{domain}'
-    if dataset is None:
-        raise InputError(f'{cfg.filename}: sets no {field}; name one of configs/adain')
-    if isinstance(dataset, list | tuple):
-        if len(dataset) != 1:
-            raise InputError(
-                f'{cfg.filename}: {field} lists {len(dataset)} data sets; translate '
-                'them one by one, from a config for each'
-            )
-        dataset = dataset[0]
-    return DATASETS.build(dict(dataset, pipeline=[], serialize_data=False))
-
-
-def _pictures(dataset: BaseSegDataset) -> list[str]:
-    return [dataset.get_data_info(i)['img_path'] for i in range(len(dataset))]
-
-
-def _layout(dataset: BaseSegDataset, out: Path) -> tuple[Path, dict[str, Path]]:
-    """Where the pictures go and, by their names, the folders that come along."""
-    folder = Path(dataset.data_prefix['img_path']).absolute()
-    root = Path(dataset.data_root or folder).absolute()
-    if root == folder or not folder.is_relative_to(root):
-        return Path(folder.name), _labels(dataset, folder.name)
-    own = folder.relative_to(root)
-    beside = {
-        entry.name: entry
-        for entry in sorted(root.iterdir())
-        if entry.is_dir() and entry.name != own.parts[0] and not _within(out, entry)
-    }
-    return own, beside
-
-
-def _labels(dataset: BaseSegDataset, taken: str) -> dict[str, Path]:
-    folder = dataset.data_prefix.get('seg_map_path')
-    if not folder:
-        return {}
-    name = Path(folder).absolute().name
-    # Both may be called, say, train.
-    return {f'{name}_labels' if name == taken else name: Path(folder)}
-
-
-def _within(path: str | Path, folder: str | Path) -> bool:
-    return Path(path).resolve().is_relative_to(Path(folder).resolve())
-
-
-def _check_place(out: Path, folders: list[str], pictures: Iterable[str]) -> None:
-    for folder in folders:
-        if _within(out, folder):
-            raise InputError(
-                f'{out}: --out lies in {folder}, which is read; choose another'
-            )
-    for picture in pictures:
-        if Path(picture).suffix.lower() not in FORMATS:
-            raise InputError(
-                f'{picture}: cannot be written again, only {", ".join(FORMATS)}; '
-                'convert the pictures'
-            )
-
-
-def assign_styles(
-    pictures: Iterable[str], styles: Sequence[str], seed: int
-) -> dict[str, str]:
-    """The style picture of each picture, drawn at random.
-
-    So few are drawn that each serves about ``STYLE_REUSE`` pictures, but at least
-    ``MIN_STYLES`` if there are as many, and each serves equally many, give or take one.
-
-    Args:
-        pictures: Names of the pictures to translate.
-        styles: Pictures that lend their style.
-        seed: Of the draw.
-
-    Returns:
-        Name -> style picture, in the order of the sorted names.
-    """
-    names = sorted(pictures)
-    random = np.random.default_rng(seed)
-    number = max(MIN_STYLES, math.ceil(len(names) / STYLE_REUSE))
-    drawn = random.choice(sorted(styles), min(number, len(styles)), replace=False)
-    turns = random.permutation(len(names)) % len(drawn)
-    return {name: str(drawn[turn]) for name, turn in zip(names, turns, strict=True)}
-
-
 def _manifest(
-    cfg: Config, checkpoint: str | Path, options: Options, plan: _Plan
+    cfg: Config, checkpoint: str | Path, options: Options, plan: Plan
 ) -> dict:
     """All that the copy depends on, as JSON knows it."""
     manifest = dict(
@@ -330,70 +140,6 @@ def _manifest(
         pictures=plan.styles,
     )
     return json.loads(json.dumps(manifest))
-
-
-def _check_out(out: Path, manifest: dict) -> bool:
-    """Whether the folder holds this translation finished.
-
-    Raises:
-        InputError: It cannot be made, or holds something else.
-    """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f'{out}: no folder can be made there ({error.strerror}); choose another '
-            '--out'
-        ) from error
-    for name in (MANIFEST, UNFINISHED):
-        if (out / name).exists():
-            _check_same(out / name, manifest)
-            return name == MANIFEST
-    for entry in sorted(out.iterdir()):
-        if entry != _temporary(out / UNFINISHED):
-            raise InputError(
-                f'{entry}: is of no translation; choose a new or empty folder for --out'
-            )
-    return False
-
-
-def _check_same(path: Path, manifest: dict) -> None:
-    try:
-        theirs = dict(json.loads(path.read_text()))
-    except (TypeError, ValueError) as error:
-        raise InputError(f'{path}: no manifest; choose another --out') from error
-    for field in manifest | theirs:
-        if field not in theirs or manifest.get(field) != theirs[field]:
-            raise InputError(
-                f'{path}: of another translation ({field} differs); choose another '
-                '--out or delete the folder'
-            )
-
-
-def _begin(out: Path, manifest: dict, links: dict[str, Path]) -> None:
-    """Leave an unfinished manifest and all that is linked."""
-    (out / MANIFEST).unlink(missing_ok=True)
-    temporary = _temporary(out / UNFINISHED)
-    temporary.write_text(json.dumps(manifest, indent=1) + '\n')
-    os.replace(temporary, out / UNFINISHED)
-    for name, folder in links.items():
-        if not os.path.lexists(out / name):
-            _link(out / name, folder)
-
-
-def _link(link: Path, folder: Path) -> None:
-    """Link a folder; copy it where the file system has no links."""
-    link.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        link.symlink_to(folder.resolve(), target_is_directory=True)
-    except OSError:
-        temporary = _temporary(link)
-        shutil.copytree(folder, temporary, dirs_exist_ok=True)
-        os.replace(temporary, link)
-
-
-def _temporary(path: Path) -> Path:
-    return path.with_name(f'.{path.name}.tmp')
 
 
 def _own(jobs: list[_Job]) -> list[_Job]:
@@ -417,7 +163,9 @@ def _translate(
     with ThreadPoolExecutor(workers) as pool:
         read = _with_progress(_ahead(_read(pool, jobs), 2 * workers), len(jobs))
         translated = _translated(model, read, options, problems)
-        writing = (pool.submit(_write, picture, copy) for picture, copy in translated)
+        writing = (
+            pool.submit(write_picture, picture, copy) for picture, copy in translated
+        )
         for written in _ahead(writing, 2 * workers):
             written.result()
     return problems
@@ -474,14 +222,6 @@ def _translated(
             problems.append(str(error))
         else:
             yield translated, job.copy
-
-
-def _write(picture: np.ndarray, path: Path) -> None:
-    """Write RGB, uint8, (H, W, 3); the file gets its name when it is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _temporary(path)
-    Image.fromarray(picture).save(temporary, **FORMATS[path.suffix.lower()])
-    os.replace(temporary, path)
 
 
 def _patient_group() -> ProcessGroup | None:

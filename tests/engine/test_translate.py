@@ -16,7 +16,8 @@ import cfcontra_mm
 from cfcontra_mm.datasets import LoadImage
 from cfcontra_mm.datasets.stylize import read_picture
 from cfcontra_mm.engine import translate
-from cfcontra_mm.engine.translate import Options, assign_styles, translate_dataset
+from cfcontra_mm.engine.translate import translate_dataset
+from cfcontra_mm.engine.translation_plan import Options, assign_styles
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.models.translation import (
     load_translator,
