@@ -2,11 +2,14 @@
 
 from .frechet import StyleDistance, frechet_distance
 from .iou import DomainIoUMetric
+from .label_free import LabelFreeScores, soft_neighborhood_density
 from .pseudo_labels import PseudoLabelAccuracy
 
 __all__ = [
     'DomainIoUMetric',
+    'LabelFreeScores',
     'PseudoLabelAccuracy',
     'StyleDistance',
     'frechet_distance',
+    'soft_neighborhood_density',
 ]
