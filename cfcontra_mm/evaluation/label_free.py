@@ -37,7 +37,9 @@ class LabelFreeScores(BaseMetric):
     prediction tends to be wrong (Zheng and Yang, *Rectifying pseudo label learning via
     uncertainty estimation*, 2021). A network of one head has none.
 
-    A picture weighs the same in any batch and on any rank.
+    A picture weighs the same in any batch and on any rank. None of the scores is known
+    to rank the checkpoints of every method well; measure it with
+    :func:`cfcontra_mm.evaluation.spearman`.
     """
 
     default_prefix = 'target'
