@@ -74,6 +74,7 @@ setup(
         'opencv-python',
         'pillow',
         'prettytable',
+        'scipy',
         'torch>=2.6',
         'torchvision',
     ],

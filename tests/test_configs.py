@@ -134,6 +134,12 @@ def test_training_never_reads_validation_pictures(file):
 
 
 @pytest.mark.parametrize('file', FILES)
+def test_validation_adds_the_scores_without_labels(file):
+    cfg = resolved('cfcontra', file)
+    assert cfg.val_evaluator == [*cfg.test_evaluator, dict(type='LabelFreeScores')]
+
+
+@pytest.mark.parametrize('file', FILES)
 def test_target_pipeline_reads_no_labels(file):
     for folder in method_folders(file):
         target = resolved(folder, file).train_dataloader.dataset.target

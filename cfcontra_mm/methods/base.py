@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import torch
 from mmengine.optim import OptimWrapper
+from mmengine.structures import PixelData
 from mmseg.models import EncoderDecoder
 from mmseg.models.utils import resize
 from mmseg.structures import SegDataSample
@@ -158,6 +159,45 @@ class UDASegmentor(EncoderDecoder):
             logits = next(iter(target.logits.values()))
             losses |= dict(loss_none=0 * logits.sum())
         return add_prefix(losses, 'target')
+
+    def predict(self, inputs: Tensor, data_samples: list | None = None) -> list:
+        """Predict as mmseg does; whole images also get their :meth:`measured_maps`."""
+        if data_samples is None or self.test_cfg['mode'] != 'whole':
+            return super().predict(inputs, data_samples)
+        features = self.extract_feat(inputs)
+        scores = self.decode_head(features)
+        metas = [sample.metainfo for sample in data_samples]
+        logits = self.decode_head.predict_by_feat(scores, metas)
+        predictions = self.postprocess_result(logits, data_samples)
+        for name, maps in self.measured_maps(features, scores).items():
+            for sample, image_map in zip(predictions, maps, strict=True):
+                sample.set_data({name: PixelData(data=image_map)})
+        return predictions
+
+    def measured_maps(
+        self, features: tuple[Tensor, ...], scores: Tensor
+    ) -> dict[str, Tensor]:
+        """Maps (N, 1, h, w) that are there to be measured; no prediction uses them.
+
+        Args:
+            features: Feature maps of the backbone.
+            scores: Logits of the main head at its own size, (N, C, h, w).
+
+        Returns:
+            ``head_agreement`` where there is an auxiliary head: whether it has the
+            same class as the main head.
+        """
+        if not self.with_auxiliary_head:
+            return {}
+        head = self.auxiliary_head
+        others = resize(
+            head(features),
+            scores.shape[2:],
+            mode='bilinear',
+            align_corners=head.align_corners,
+        )
+        same = scores.argmax(dim=1, keepdim=True) == others.argmax(dim=1, keepdim=True)
+        return dict(head_agreement=same)
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
         """One optimiser step over both domains; returns the values to log."""

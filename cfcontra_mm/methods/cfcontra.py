@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, normalize
@@ -154,21 +153,11 @@ class CFContra(MinEnt):
         features, labels = self._labelled_pixels(domain, view)
         self.class_centers.accumulate(domain, features, labels)
 
-    def predict(self, inputs: Tensor, data_samples: list | None = None) -> list:
-        """Predict as mmseg does; whole images also get ``pseudo_sem_seg``.
-
-        The pseudo-labels, at feature size, are there to be measured (Table 4); the
-        prediction does not use them.
-        """
-        if data_samples is None or self.test_cfg['mode'] != 'whole':
-            return super().predict(inputs, data_samples)
-        features = self.extract_feat(inputs)
-        metas = [sample.metainfo for sample in data_samples]
-        logits = self.decode_head.predict(features, metas, self.test_cfg)
-        predictions = self.postprocess_result(logits, data_samples)
+    def measured_maps(
+        self, features: tuple[Tensor, ...], scores: Tensor
+    ) -> dict[str, Tensor]:
+        """Adds the pseudo-labels ``pseudo_sem_seg``, at feature size (Table 4)."""
         remapped = self.projection_head(features[-1])
         labels = self.pseudo_labels(remapped.permute(0, 2, 3, 1).flatten(0, 2))
-        maps = labels.view(len(inputs), 1, *remapped.shape[2:])
-        for sample, pseudo in zip(predictions, maps, strict=True):
-            sample.pseudo_sem_seg = PixelData(data=pseudo)
-        return predictions
+        maps = labels.view(len(remapped), 1, *remapped.shape[2:])
+        return super().measured_maps(features, scores) | dict(pseudo_sem_seg=maps)

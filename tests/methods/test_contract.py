@@ -197,13 +197,17 @@ def test_a_seed_determines_the_training(cfg):
     assert [log['loss'] for log in logs] == [log['loss'] for log in again]
 
 
-def predict(model, seed=5):
+def predicted_samples(model, seed=5):
     images = torch.randint(
         0, 256, (2, 3, 32, 64), generator=torch.Generator().manual_seed(seed)
     )
     data = dict(inputs=list(images.byte()), data_samples=[sample('target')] * 2)
     with torch.no_grad():
-        results = model.eval().test_step(copy.deepcopy(data))
+        return model.eval().test_step(copy.deepcopy(data))
+
+
+def predict(model, seed=5):
+    results = predicted_samples(model, seed)
     return torch.stack([result.seg_logits.data for result in results])
 
 
@@ -234,3 +238,26 @@ def test_predicts_like_the_bare_segmentor(cfg, model):
     bare.load_state_dict(weights)
     assert torch.equal(predict(bare), predict(model))
     assert len(predict(model).unique()) > 100
+
+
+def test_predictions_say_where_the_heads_agree(model):
+    torch.manual_seed(3)
+    seen = []
+
+    def disturb(head, inputs, scores):
+        # Those of a network that has not learnt are of one class.
+        seen.append(torch.randn_like(scores))
+        return seen[-1]
+
+    model.decode_head.register_forward_hook(disturb)
+    model.auxiliary_head.register_forward_hook(disturb)
+    results = predicted_samples(model)
+    main, other = (scores.argmax(1) for scores in seen)
+    found = torch.cat([result.head_agreement.data for result in results])
+    assert torch.equal(found, main == other)
+    assert 0 < found.float().mean() < 1
+
+
+def test_predictions_of_one_head_agree_with_none():
+    model = build_method(dict(tiny_config('source_only').model, auxiliary_head=None))
+    assert not any('head_agreement' in result for result in predicted_samples(model))

@@ -87,5 +87,5 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = val_dataloader
-val_evaluator = [dict(type='DomainIoUMetric'), dict(type='PseudoLabelAccuracy')]
-test_evaluator = val_evaluator
+test_evaluator = [dict(type='DomainIoUMetric'), dict(type='PseudoLabelAccuracy')]
+val_evaluator = [*test_evaluator, dict(type='LabelFreeScores')]

@@ -38,8 +38,8 @@ train_dataloader = dict(
         )
     )
 )
-val_evaluator = [
+test_evaluator = [
     dict(type='DomainIoUMetric', subsets=dict(mIoU16=classes16, mIoU13=classes13)),
     dict(type='PseudoLabelAccuracy'),
 ]
-test_evaluator = val_evaluator
+val_evaluator = [*test_evaluator, dict(type='LabelFreeScores')]
