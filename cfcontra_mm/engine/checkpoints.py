@@ -51,7 +51,9 @@ def use_safe_loading(trust: bool = False) -> None:
 def check_weights(
     model: nn.Module, state_dict: Mapping[str, Tensor], name: str
 ) -> None:
-    """Make sure that a state dict is one of this model's backbone and heads.
+    """Make sure that a state dict is one of this model's.
+
+    Of a segmentor the backbone and heads are looked at, of a translator all.
 
     Args:
         model: What the weights are for.
@@ -65,8 +67,9 @@ def check_weights(
     own = {
         key: value.shape
         for key, value in model.state_dict().items()
-        if key.startswith(PREDICTING) and not key.endswith('num_batches_tracked')
+        if not key.endswith('num_batches_tracked')
     }
+    own = {key: own[key] for key in own if key.startswith(PREDICTING)} or own
     for key in own.keys() & state_dict.keys():
         if own[key] != state_dict[key].shape:
             _refuse_shape(model, key, own[key], state_dict[key].shape, name)
@@ -74,15 +77,15 @@ def check_weights(
     if len(missing) > (1 - MIN_COVERAGE) * len(own):
         raise InputError(
             f'{name}: brings {len(own) - len(missing)} of the {len(own)} weights of '
-            f'the backbone and heads ({missing[0]} is missing); use the config that it '
-            'was trained with'
+            f'the model ({missing[0]} is missing); use the config that it was trained '
+            'with'
         )
 
 
 def _refuse_shape(
     model: nn.Module, key: str, own: Size, saved: Size, name: str
 ) -> None:
-    head = not key.startswith('backbone.')
+    head = key.startswith(('decode_head.', 'auxiliary_head.'))
     if head and own[0] == model.decode_head.num_classes and own[1:] == saved[1:]:
         raise InputError(
             f'{name}: was trained for {saved[0]} classes, the config has {own[0]}; '

@@ -11,6 +11,7 @@ from mmengine.logging import HistoryBuffer
 from mmengine.model import BaseModel
 from mmengine.runner import Runner, find_latest_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
+from mmseg.registry import MODELS
 from torch import nn
 
 from cfcontra_mm.engine.checkpoints import (
@@ -22,6 +23,12 @@ from cfcontra_mm.engine.checkpoints import (
 )
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.models.weights import read_checkpoint, weights_of
+
+TRANSLATOR = dict(
+    type='AdaINStyleTransfer',
+    encoder=dict(type='VGGEncoder', channels=(4, 8), convs=(2,)),
+    style_weight=1.0,
+)
 
 
 class Runs:
@@ -300,3 +307,13 @@ def test_run_killed_while_saving_can_resume(tmp_path, monkeypatch):
     run(tmp_path, 'again', resume=True, keep=1)
     assert 'iter_4.pth' in kept(tmp_path)
     assert 'iter_2.pth' not in kept(tmp_path)
+
+
+def test_a_translators_weights_are_checked_too():
+    model = MODELS.build(TRANSLATOR)
+    check_weights(model, model.state_dict(), 'a.pth')
+    wider = TRANSLATOR | dict(encoder=TRANSLATOR['encoder'] | dict(channels=(4, 9)))
+    for other in (wider, None):
+        state = MODELS.build(other).state_dict() if other else {}
+        with pytest.raises(InputError, match=r'a\.pth: .*use the config'):
+            check_weights(model, state, 'a.pth')
