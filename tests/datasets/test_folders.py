@@ -197,6 +197,24 @@ class TestConfig:
         scales = [r['scale'] for r in cfg.tta_pipeline[1].transforms[0]]
         assert scales == [(24, 12), (32, 16), (40, 20)]
 
+    def test_fills_a_style_transfers_config(self, cfg):
+        style = Config.fromfile(str(CONFIGS / 'adain/adain_vgg19_folders.py'))
+        fields = {f'folders.{k}': v for k, v in cfg.folders.items() if 'val' not in k}
+        style.merge_from_dict(fields)
+        apply_folders(style)
+        for loader in (style.train_dataloader, style.val_dataloader):
+            pair = DATASETS.build(loader.dataset)
+            assert {k: len(r) for k, r in pair.domain_ranges.items()} == dict(
+                source=2, target=1
+            )
+            for index in range(3):
+                sample = pair[index]
+                assert sample['inputs'].shape == (3, 16, 32)
+                assert 'gt_sem_seg' not in sample['data_samples']
+        report = describe_folders(style)
+        assert 'source: 2 images' in report
+        assert 'validation' not in report
+
     def test_twice_is_once(self, cfg):
         apply_folders(cfg)
         once = copy.deepcopy(cfg.to_dict())
