@@ -70,7 +70,9 @@ def main() -> None:
     model = load_translator(args.config, args.checkpoint)
     sizes = picture_sizes(cfg)
     ratios = []
+    threads = torch.get_num_threads()
     for _ in range(args.rounds):
+        torch.set_num_threads(threads)  # which the tool divides among pictures
         plain = plain_seconds(model, sizes)
         tool = tool_seconds(cfg, model, args.checkpoint)
         ratios.append(plain / tool)
@@ -78,7 +80,6 @@ def main() -> None:
             f'{len(sizes) / plain:.2f} pictures/s plain, {len(sizes) / tool:.2f} '
             f'translated and written: {plain / tool:.2f} of it'
         )
-    threads = torch.get_num_threads()
     print(f'median ratio {np.median(ratios):.2f} with {threads} threads of torch')
 
 

@@ -8,14 +8,15 @@ import json
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import timedelta
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import NamedTuple, TypeVar
 
-import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
@@ -49,6 +50,9 @@ from .translated_copy import (
     write_picture,
 )
 from .translation_plan import Options, Plan, make_plan
+
+MAX_WORKERS = 8
+"""Pictures in memory at once; VGG-19 takes some 3 GB for one of GTA5."""
 
 Item = TypeVar('Item')
 
@@ -157,18 +161,67 @@ def _translate(
     # Or cuDNN would choose another way of summing up in another run.
     torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
     model.to(get_device())
-    problems: list[str] = []
-    # Beside the translation; torch has counted the cores that this process may use.
-    workers = max(2, torch.get_num_threads())
+    workers = _share_threads()
+    translator = _Translator(model, options)
     with ThreadPoolExecutor(workers) as pool:
-        read = _with_progress(_ahead(_read(pool, jobs), 2 * workers), len(jobs))
-        translated = _translated(model, read, options, problems)
-        writing = (
-            pool.submit(write_picture, picture, copy) for picture, copy in translated
-        )
-        for written in _ahead(writing, 2 * workers):
-            written.result()
-    return problems
+        done = (pool.submit(translator.translate, job) for job in jobs)
+        done = _with_progress(_ahead(done, 2 * workers), len(jobs))
+        problems = [future.result() for future in done]
+    return [problem for problem in problems if problem]
+
+
+def _share_threads() -> int:
+    """Pictures to work on at once; the CPU's threads are divided among them.
+
+    Threads that share a picture wait for each other at every layer, and for files.
+    """
+    if torch.cuda.is_available():
+        return MAX_WORKERS
+    threads = torch.get_num_threads()
+    workers = min(threads, MAX_WORKERS)
+    torch.set_num_threads(threads // workers)
+    return workers
+
+
+class _Translator:
+    """Translates pictures in several threads, each style encoded once.
+
+    Args:
+        model: The translator.
+        options: How to translate.
+    """
+
+    def __init__(self, model: AdaINStyleTransfer, options: Options) -> None:
+        self.model, self.options = model, options
+        # One picture at a time fills a GPU, several its memory.
+        self.turn = Lock() if torch.cuda.is_available() else nullcontext()
+        self.style_turn = Lock()
+        # Jobs of one style follow each other: the threads meet at most two.
+        self.statistics = lru_cache(maxsize=2)(self._statistics)
+
+    def translate(self, job: _Job) -> str | None:
+        """Write one copy; returns what is wrong if it cannot be."""
+        try:
+            picture = read_picture(job.picture)
+            with self.style_turn:
+                style = self.statistics(job.style)
+            with naming(job.picture), self.turn:
+                translated = translate_picture(
+                    self.model,
+                    picture,
+                    style,
+                    self.options.alpha,
+                    self.options.preserve_color,
+                )
+        except InputError as error:
+            return str(error)
+        write_picture(translated, job.copy)
+        return None
+
+    def _statistics(self, path: str) -> Statistics:
+        picture = read_picture(path)
+        with naming(path), self.turn:
+            return picture_statistics(self.model, picture)
 
 
 def _ahead(items: Iterable[Item], number: int) -> Iterator[Item]:
@@ -181,47 +234,10 @@ def _ahead(items: Iterable[Item], number: int) -> Iterator[Item]:
     yield from window
 
 
-def _read(
-    pool: ThreadPoolExecutor, jobs: Iterable[_Job]
-) -> Iterator[tuple[_Job, Future, Future]]:
-    """Each job with its picture and its style, which the pool reads."""
-    # Jobs of one style follow each other, so that it is read once.
-    read_style = lru_cache(maxsize=1)(partial(pool.submit, read_picture))
-    for job in jobs:
-        yield job, pool.submit(read_picture, job.picture), read_style(job.style)
-
-
 def _with_progress(items: Iterator[Item], number: int) -> Iterator[Item]:
     if number and is_main_process():
         return track_iter_progress((items, number))
     return items
-
-
-def _translated(
-    model: AdaINStyleTransfer,
-    read: Iterable[tuple[_Job, Future, Future]],
-    options: Options,
-    problems: list[str],
-) -> Iterator[tuple[np.ndarray, Path]]:
-    """Translated pictures and their places; what cannot be is added to ``problems``."""
-
-    @lru_cache(maxsize=1)
-    def statistics(path: str, style: Future) -> Statistics:
-        picture = style.result()
-        with naming(path):
-            return picture_statistics(model, picture)
-
-    for job, picture, style in read:
-        try:
-            wanted, pixels = statistics(job.style, style), picture.result()
-            with naming(job.picture):
-                translated = translate_picture(
-                    model, pixels, wanted, options.alpha, options.preserve_color
-                )
-        except InputError as error:
-            problems.append(str(error))
-        else:
-            yield translated, job.copy
 
 
 def _patient_group() -> ProcessGroup | None:
