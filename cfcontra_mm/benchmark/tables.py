@@ -64,7 +64,9 @@ class Table:
         if self.study.reference:
             lines.append(_tests(self))
         if any(row.status == 'published' for row in self.rows):
-            lines.append('published: figures of the papers, not measured here')
+            lines.append(
+                'published: figures of the papers on their data, not measured here'
+            )
         return '\n'.join(lines)
 
 
@@ -94,7 +96,8 @@ def _tests(table: Table) -> str:
         f'vs {table.study.reference}: difference in mIoU and its 95 % bootstrap '
         'interval over images, the same images for both rows and all seeds; '
         f'{seeds}p: paired permutation over images; '
-        '*: neither the interval over images nor that over seeds holds zero'
+        '*: several seeds, and neither the interval over images nor that over seeds '
+        'holds zero'
     )
 
 
@@ -170,7 +173,7 @@ def _columns(table: Table, shorten: Callable[[str], str]) -> dict[str, Cell]:
         columns |= {'± over seeds': _over_seeds_cell} if several else {}
         columns['p'] = _p_cell
     if several:
-        columns['mIoU by seed'] = lambda row: ', '.join(map(_number, row.by_seed))
+        columns['mIoU by seed'] = _seeds_cell
     return columns
 
 
@@ -220,6 +223,10 @@ def _over_seeds_cell(row: Summary) -> str:
 def _p_cell(row: Summary) -> str:
     p_value = row.difference and row.difference.p_value
     return '-' if p_value is None else f'{p_value:.3f}'
+
+
+def _seeds_cell(row: Summary) -> str:
+    return ', '.join(map(_number, row.by_seed)) or '-'
 
 
 def _number(value: float | str | None, digits: int = 1) -> str:

@@ -212,7 +212,7 @@ def test_published_figures_stand_beside_ours_and_alone():
     ]
     cells = rows_of(markdown_table(table))
     assert cells[4] == [
-        *('method (published)', '89.7', '-', '45.8', '-', '-', '+5 %', ''),
+        *('method (published)', '89.7', '-', '45.8', '-', '-', '+5 %', '-'),
     ]
     assert cells[6][0] == 'DCAN (published)'
     assert 'not measured here' in table.caption()
