@@ -74,7 +74,7 @@ setup(
         'opencv-python',
         'pillow',
         'prettytable',
-        'scipy',
+        'scipy>=1.15',
         'torch>=2.6',
         'torchvision',
     ],

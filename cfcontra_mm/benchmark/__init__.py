@@ -1,16 +1,20 @@
 """From a study to a table: start the runs as processes, read what they wrote."""
 
-from .main import run_study
+from .main import run_study, write_tables
+from .overview import overview
 from .plan import plan_runs
 from .steps import Run
-from .study import Preparation, Row, Study, load_study
+from .study import Column, Preparation, Row, Study, load_study
 
 __all__ = [
+    'Column',
     'Preparation',
     'Row',
     'Run',
     'Study',
     'load_study',
+    'overview',
     'plan_runs',
     'run_study',
+    'write_tables',
 ]

@@ -8,20 +8,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
-from cfcontra_mm import version
 from cfcontra_mm.datasets.toystreets import write_toystreets
-from cfcontra_mm.errors import InputError
 
 from .guards import locked, own_folders, terminable
 from .launch import Job, Pool, device_environments, finished_status
-from .plan import plan_runs
+from .plan import choose_runs, distinct_runs, plan_runs
 from .preparations import unfinished_needs
 from .progress import ProgressPrinter, Status, format_seconds, progress_line
-from .results import Record, read_record
+from .results import read_record, read_results, write_results, write_whole
 from .sheet import draw_sheet, load_samples
 from .steps import Run, Step
 from .study import Study
-from .tables import csv_table, markdown_table, summarize, terminal_table
+from .summary import summarize
+from .tables import Table, csv_table, latex_table, markdown_table, text_table
 
 POLL_SECONDS = 0.5
 SHEET_ROWS = 4
@@ -37,7 +36,7 @@ def run_study(
 ) -> int:
     """Train and test what is unfinished, then print and write the table.
 
-    Writes ``table.md``, ``table.csv``, ``sheet.png``, ``runs/`` and the logs of
+    Writes ``results.jsonl``, the table, ``sheet.png``, ``runs/`` and the logs of
     ``preparations/`` into ``out``; the preparations write to the folders that the
     configs refer to.
 
@@ -56,9 +55,9 @@ def run_study(
         InputError: A config or ``only`` is wrong, ``out`` is in use, or the folder of a
             preparation is, or holds something else.
     """
-    _check_names(only, study)
     seeds = tuple(dict.fromkeys(seeds or study.seeds))
     runs = plan_runs(study, seeds, out)
+    chosen = distinct_runs(choose_runs(study, runs, only))
     printer = ProgressPrinter()
     busy = (
         f'{out}: runs of this folder are still under way; wait for them or choose '
@@ -66,14 +65,16 @@ def run_study(
     )
     with locked(out / '.lock', busy) as lock, terminable():
         try:
-            _write_data(study.data, printer)
-            chosen = [run for run in runs if not only or run.row in only]
+            if study.data:
+                _write_data(study.data, printer)
             failed = _finish_runs(chosen, tools, printer, lock)
         except KeyboardInterrupt:
             printer.message('Stopped. The same command continues where it ended.')
             return 130
         printer.message('All runs have ended.')
-        _write_results(study, seeds, runs, {job.step for job in failed}, out)
+        write_results(runs, {job.step.identity: job.error for job in failed}, out)
+        write_tables(study, out, seeds)
+        _write_sheet(study, [run for run in runs if run.seed == seeds[0]], out)
     _print_failures(failed)
     return 1 if failed else 0
 
@@ -122,39 +123,37 @@ def _outcome(job: Job) -> str:
     return f'{job.step.label}: {job.outcome} ({format_seconds(job.seconds)})'
 
 
-def _write_results(
-    study: Study,
-    seeds: Sequence[int],
-    runs: Sequence[Run],
-    failed: set[Step],
-    out: Path,
-) -> None:
-    records = {run.key: record for run in runs if (record := read_record(run))}
-    without = {run.key for run in runs if run in failed}
-    summaries = summarize(study, seeds, records, without)
-    caption = _caption(seeds, records)
-    print(f'{terminal_table(summaries)}\n{caption}')
-    _write(out / 'table.md', f'{markdown_table(summaries)}\n\n{caption}\n')
-    _write(out / 'table.csv', csv_table(summaries, seeds))
+def write_tables(study: Study, out: Path, seeds: Sequence[int] = ()) -> None:
+    """Print the table and write it in every format, from ``out/results.jsonl`` alone.
+
+    Args:
+        study: What was compared.
+        out: Folder of the study's results.
+        seeds: In place of the study's seeds.
+
+    Raises:
+        InputError: There are no results, or they do not belong together.
+    """
+    seeds = tuple(seeds or study.seeds)
+    results = read_results(out / 'results.jsonl')
+    table = Table(study, seeds, summarize(study, seeds, results))
+    text = f'{text_table(table)}\n{table.caption()}\n'
+    print(text, end='')
+    write_whole(out / 'table.txt', text)
+    write_whole(out / 'table.md', f'{markdown_table(table)}\n\n{table.caption()}\n')
+    write_whole(out / 'table.tex', latex_table(table) + '\n')
+    write_whole(out / 'table.csv', csv_table(table))
+    print(f'Written: {out}/table.txt, table.md, table.tex, table.csv')
+
+
+def _write_sheet(study: Study, runs: Sequence[Run], out: Path) -> None:
     predictions = {
-        run.row: run.predictions if run.key in records else None
-        for run in runs
-        if run.seed == seeds[0]
+        run.row: run.predictions if read_record(run) else None for run in runs
     }
-    sheet = draw_sheet(load_samples(study.rows[0].config, SHEET_ROWS), predictions)
-    sheet.save(out / 'sheet.tmp.png')
+    samples = load_samples(study.measured()[0].config, SHEET_ROWS)
+    draw_sheet(samples, predictions).save(out / 'sheet.tmp.png')
     os.replace(out / 'sheet.tmp.png', out / 'sheet.png')
-    print(f'Written: {out}/table.md, table.csv, sheet.png')
-
-
-def _caption(seeds: Sequence[int], records: dict[tuple[str, int], Record]) -> str:
-    versions = sorted({record.version for record in records.values()})
-    spread = ', mean ± standard deviation' if len(seeds) > 1 else ''
-    return (
-        'IoU in percent on the validation images of the target, last checkpoint, '
-        f'seed {", ".join(map(str, seeds))}{spread}; '
-        f'cfcontra_mm {", ".join(versions) or version.__version__}'
-    )
+    print(f'Written: {out}/sheet.png')
 
 
 def _print_failures(failed: Sequence[Job]) -> None:
@@ -177,18 +176,3 @@ def _write_data(data: dict, printer: ProgressPrinter) -> None:
             printer.update(f'{data["root"]}: {done}/{total} pictures | ETA {eta}')
 
     write_toystreets(**data, progress=show)
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(path.name + '.tmp')
-    temporary.write_text(text)
-    os.replace(temporary, path)
-
-
-def _check_names(only: Sequence[str], study: Study) -> None:
-    for name in only:
-        if name not in study.row_names():
-            raise InputError(
-                f'--only {name}: no such row; choose from '
-                f'{", ".join(study.row_names())}'
-            )

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -22,21 +23,57 @@ from .study import Preparation, Row, Study, default_work_dir, read_config
 def plan_runs(study: Study, seeds: tuple[int, ...], out: Path) -> list[Run]:
     """Every row with every seed, in the order of the table.
 
+    Rows that come to the same settings share their folders, hence their trainings.
+
     Raises:
-        InputError: A config is missing or does not count iterations.
+        InputError: A config is missing or does not count iterations, or an override
+            does not fit it.
     """
     prepared = _plan_preparations(study, out)
-    return [
-        _plan_run(row, seed, [prepared[name] for name in row.needs], study.data, out)
-        for row in study.rows
-        for seed in seeds
-    ]
+    folders: dict[str, Path] = {}
+    runs = []
+    for row in study.measured():
+        needs = tuple(prepared[name] for name in row.needs)
+        overrides = {**study.shared, **row.overrides}
+        config = read_config(row.config, overrides)
+        for seed in seeds:
+            run = _plan_run(row, seed, config, needs, study.data, out)
+            folder = folders.setdefault(run.identity, run.work_dir)
+            runs.append(replace(run, overrides=overrides, work_dir=folder))
+    return runs
+
+
+def choose_runs(study: Study, runs: Sequence[Run], only: Sequence[str]) -> list[Run]:
+    """The runs of these rows, all if none is named.
+
+    Raises:
+        InputError: A name is no row's.
+    """
+    names = [row.name for row in study.measured()]
+    for name in only:
+        if name not in names:
+            raise InputError(
+                f'--only {name}: no such row; choose from {", ".join(names)}'
+            )
+    return [run for run in runs if not only or run.row in only]
+
+
+def distinct_runs(runs: Sequence[Run]) -> list[Run]:
+    """One run of each identity, the first."""
+    first: dict[str, Run] = {}
+    for run in runs:
+        first.setdefault(run.identity, run)
+    return list(first.values())
 
 
 def _plan_run(
-    row: Row, seed: int, needs: Sequence[PreparationStep], data: dict, out: Path
+    row: Row,
+    seed: int,
+    config: Config,
+    needs: tuple[PreparationStep, ...],
+    data: dict | None,
+    out: Path,
 ) -> Run:
-    config = read_config(row.config)
     identity = _identity(config, data, needs, seed=seed)
     return Run(
         row=row.name,
@@ -46,7 +83,7 @@ def _plan_run(
         cost=row.cost,
         identity=identity,
         work_dir=out / 'runs' / f'{_file_name(row.name)}_seed{seed}_{identity[:8]}',
-        needs=tuple(needs),
+        needs=needs,
     )
 
 
@@ -61,7 +98,10 @@ def _plan_preparations(study: Study, out: Path) -> dict[str, PreparationStep]:
 
 
 def _plan_preparation(
-    preparation: Preparation, needs: Sequence[PreparationStep], data: dict, out: Path
+    preparation: Preparation,
+    needs: Sequence[PreparationStep],
+    data: dict | None,
+    out: Path,
 ) -> PreparationStep:
     kind, path = preparation.kind, preparation.config
     config = read_config(path)
@@ -93,7 +133,7 @@ def _file_name(name: str) -> str:
 
 def _identity(
     config: Config,
-    data: dict,
+    data: dict | None,
     needs: Sequence[PreparationStep],
     **others: str | int | None,
 ) -> str:

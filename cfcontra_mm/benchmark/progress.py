@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import json
 import shutil
 import sys
 import time
@@ -11,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
+
+from .curves import log_files, read_entries
 
 PLAIN_INTERVAL = 20.0
 RUNNING = ('training', 'testing', 'translating')
@@ -43,23 +44,13 @@ def read_training(work_dir: Path, since: float) -> tuple[int, float | None]:
     Reads the newest ``*/vis_data/scalars.json`` that MMEngine wrote after ``since``
     (seconds of the epoch); (0, None) before its first entry.
     """
-    logs = sorted(work_dir.glob('*/vis_data/scalars.json'))
+    logs = log_files(work_dir)
     if not logs or logs[-1].stat().st_mtime < since:
         return 0, None
-    entries = [e for e in _read_lines(logs[-1]) if 'iter' in e]
+    entries = [e for e in read_entries(logs[-1]) if 'iter' in e]
     times = [e['time'] for e in entries if 'time' in e]
     iteration = entries[-1]['iter'] if entries else 0
     return iteration, sum(times) / len(times) if times else None
-
-
-def _read_lines(path: Path) -> list[dict]:
-    entries = []
-    for line in path.read_text().splitlines():
-        try:
-            entries.append(json.loads(line))
-        except ValueError:  # the last line may be half-written
-            continue
-    return entries
 
 
 def seconds_left(statuses: Sequence[Status], num_workers: int) -> float | None:

@@ -1,15 +1,25 @@
-"""What a finished run leaves behind: one small JSON file."""
+"""What a finished run leaves behind, and the file that gathers a study's runs.
+
+A run writes ``result.json`` into its own folder. ``results.jsonl`` is made from these
+files and the runs' logs, a line a run, and is all that tables read.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 import os
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cfcontra_mm import version
 from cfcontra_mm.errors import InputError
+
+from .curves import read_curves
+from .provenance import environment, git_state
+from .study import read_config
 
 if TYPE_CHECKING:
     from .steps import Run
@@ -28,6 +38,8 @@ class Record:
         metrics: ``mIoU`` and ``IoU.<class>`` in percent, as the test printed them.
         wall_seconds: Time of training and test, since the last resume.
         resumed_from: Iteration of that resume, 0 for a run in one piece.
+        environment: Versions and hardware.
+        git: Commit of the package, None outside a checkout.
     """
 
     row: str
@@ -38,6 +50,27 @@ class Record:
     metrics: dict[str, float]
     wall_seconds: float
     resumed_from: int
+    environment: dict[str, str] = field(default_factory=dict)
+    git: dict[str, str | bool] | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What tables need of a line of ``results.jsonl``.
+
+    Args:
+        status: 'done' or 'failed'.
+        version: Version of cfcontra_mm that trained it.
+        metrics: See :class:`Record`; empty if it failed.
+        final: Means of what the training logged at its end, see :class:`Curves`.
+        per_image: Pixel counts of every image, None if there are none.
+    """
+
+    status: str
+    version: str = ''
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    final: Mapping[str, float] = field(default_factory=dict)
+    per_image: Path | None = None
 
     def class_ious(self) -> dict[str, float]:
         """IoU in percent by class name, in the order of the data set."""
@@ -63,14 +96,21 @@ def make_record(run: Run, wall_seconds: float, resumed_from: int) -> Record:
         metrics=read_metrics(run.work_dir / 'test'),
         wall_seconds=wall_seconds,
         resumed_from=resumed_from,
+        environment=environment(),
+        git=git_state(),
     )
 
 
 def write_record(record: Record, work_dir: Path) -> None:
     """Write ``work_dir/result.json``, whole or not at all."""
-    temporary = work_dir / 'result.json.tmp'
-    temporary.write_text(json.dumps(asdict(record), indent=2) + '\n')
-    os.replace(temporary, work_dir / 'result.json')
+    write_whole(work_dir / 'result.json', json.dumps(asdict(record), indent=2) + '\n')
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file so that no one ever sees a part of it."""
+    temporary = path.with_name(path.name + '.tmp')
+    temporary.write_text(text)
+    os.replace(temporary, path)
 
 
 def read_record(run: Run) -> Record | None:
@@ -106,3 +146,90 @@ def read_metrics(test_dir: Path) -> dict[str, float]:
         for key, value in values.items()
         if isinstance(value, float | int) and key not in ('time', 'data_time')
     }
+
+
+def write_results(runs: Sequence[Run], errors: Mapping[str, str], out: Path) -> None:
+    """Write ``out/results.jsonl``: a line for every run that is finished or failed.
+
+    Args:
+        runs: Runs of the table.
+        errors: Why runs failed, by identity.
+        out: Folder of the study; paths in the file start from it.
+    """
+    lines = []
+    for run in runs:
+        if record := read_record(run):
+            lines.append(_finished_line(run, record, out))
+        elif run.identity in errors:
+            lines.append(_failed_line(run, errors[run.identity]))
+    text = ''.join(
+        json.dumps(_without_nan(line), default=str, allow_nan=False) + '\n'
+        for line in lines
+    )
+    write_whole(out / 'results.jsonl', text)
+
+
+def _finished_line(run: Run, record: Record, out: Path) -> dict[str, Any]:
+    curves = asdict(read_curves(run.work_dir))
+    has_counts = run.per_image.exists()
+    return {
+        **asdict(record),
+        'row': run.row,  # the record may be of another row with the same settings
+        'status': 'done',
+        'max_iters': run.max_iters,
+        'overrides': run.overrides,
+        'resolved_config': read_config(run.config, run.overrides).to_dict(),
+        **curves,
+        'files': [str(path.relative_to(out)) for path in curves['files']],
+        'per_image': str(run.per_image.relative_to(out)) if has_counts else None,
+    }
+
+
+def _failed_line(run: Run, error: str) -> dict[str, Any]:
+    return {
+        'row': run.row,
+        'config': run.config,
+        'identity': run.identity,
+        'seed': run.seed,
+        'status': 'failed',
+        'error': error,
+    }
+
+
+def _without_nan(value: Any) -> Any:
+    """Put None where there is no number, which JSON cannot say otherwise."""
+    if isinstance(value, Mapping):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def read_results(path: Path) -> dict[tuple[str, int], Result]:
+    """Results by (row, seed) of a ``results.jsonl``.
+
+    Raises:
+        InputError: It is missing, or no such file.
+    """
+    if not path.exists():
+        raise InputError(f'{path}: no results yet; run the study first')
+    try:
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        return {(line['row'], line['seed']): _result(line, path) for line in lines}
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(f'{path}: not results ({error}); run again') from error
+
+
+def _result(line: dict[str, Any], path: Path) -> Result:
+    if line['status'] == 'failed':
+        return Result('failed')
+    metrics = {k: math.nan if v is None else v for k, v in line['metrics'].items()}
+    counts = path.parent / line['per_image'] if line['per_image'] else None
+    return Result(
+        status='done',
+        version=line['version'],
+        metrics=metrics,
+        final=line['final'],
+        # A file of results may travel without the runs' folders.
+        per_image=counts if counts and counts.exists() else None,
+    )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from .provenance import git_state
 from .results import make_record, write_record
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ class Run(Step):
         work_dir: Folder of the run. Its name holds the identity, so a changed
             config starts in a new folder and never resumes from another's weights.
         needs: Preparations that must be finished before it starts.
+        overrides: Settings in place of the config's, by their dotted keys.
     """
 
     row: str
@@ -116,6 +118,7 @@ class Run(Step):
     identity: str
     work_dir: Path
     needs: tuple[PreparationStep, ...] = ()
+    overrides: dict[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def label(self) -> str:
@@ -130,16 +133,31 @@ class Run(Step):
         return self.work_dir / 'predictions'
 
     @property
+    def per_image(self) -> Path:
+        return self.predictions / 'per_image.npz'
+
+    @property
     def log(self) -> Path:
         return self.work_dir / 'log.txt'
+
+    def begin(self) -> None:
+        """Also note the state of the code that is about to run."""
+        super().begin()
+        git_state()
 
     def commands(self, tools: Path) -> dict[str, list[str]]:
         """The training, unless it is finished, and the test."""
         arguments = [self.config, str(self.final_checkpoint)]
         arguments += ['--work-dir', f'{self.work_dir}/test']
         arguments += ['--out', str(self.predictions)]
+        arguments += self._options()
         test = tool(tools, 'test', *arguments)
-        return self.training(tools, '--seed', str(self.seed)) | {'testing': test}
+        training = self.training(tools, '--seed', str(self.seed), *self._options())
+        return training | {'testing': test}
+
+    def _options(self) -> list[str]:
+        pairs = [f'{key}={value}' for key, value in self.overrides.items()]
+        return ['--cfg-options', *pairs] if pairs else []
 
     def finish(self, seconds: float, resumed_from: int) -> str:
         """Write the record; see :meth:`Step.finish`."""

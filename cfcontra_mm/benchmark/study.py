@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from mmengine.config import Config
 
@@ -19,16 +19,37 @@ class Row:
 
     Args:
         name: Heading of the row, unique in its study.
-        config: Config file, relative to the working directory.
+        config: Config file, relative to the working directory; None for a row that
+            has published figures alone.
+        overrides: Settings in place of the config's, by their dotted keys.
         cost: Rough time of one iteration relative to the cheapest row; decides
             which runs start first and the ETA of runs that have not started.
         needs: Names of the preparations that its runs build on.
     """
 
     name: str
-    config: str
+    config: str | None = None
+    overrides: dict[str, Any] = field(default_factory=dict, hash=False)
     cost: float = 1.0
     needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Column:
+    """A further figure of every row, mean over seeds.
+
+    Args:
+        name: Heading.
+        key: Metric of the test, or else a value that the training logs, mean over the
+            last tenth of its iterations.
+        scale: Factor of that value.
+        digits: Decimal places.
+    """
+
+    name: str
+    key: str
+    scale: float = 1.0
+    digits: int = 1
 
 
 @dataclass(frozen=True)
@@ -65,27 +86,42 @@ class Preparation:
 
 @dataclass(frozen=True)
 class Study:
-    """Rows to compare, and the two that every other row is measured against.
+    """Rows to compare, and those that every other row is measured against.
 
     Args:
         name: Name of the study.
         rows: Rows in the order of the table.
+        seeds: Every row is trained once with each.
         baseline: Row that gains are counted from.
         oracle: Row that stands for the upper bound.
-        seeds: Every row is trained once with each.
+        reference: Row that differences are tested against.
+        shared: Overrides of every row, before its own.
+        classes: Classes of the table and of its mIoU; all if empty.
+        columns: Further figures.
+        published: Figures of papers, by row and then by the table's headings: 'mIoU',
+            classes and columns.
         data: Arguments of
             :func:`cfcontra_mm.datasets.toystreets.write_toystreets`, which writes
-            what is missing of the data.
+            what is missing of the data; None for data that is there.
         preparations: What rows may need.
     """
 
     name: str
     rows: tuple[Row, ...]
-    baseline: str
-    oracle: str
     seeds: tuple[int, ...]
-    data: dict
+    baseline: str | None = None
+    oracle: str | None = None
+    reference: str | None = None
+    shared: dict[str, Any] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
+    published: Mapping[str, Mapping[str, float | str]] = field(default_factory=dict)
+    data: dict | None = None
     preparations: tuple[Preparation, ...] = ()
+
+    def measured(self) -> list[Row]:
+        """Rows that are trained here."""
+        return [row for row in self.rows if row.config]
 
     def row_names(self) -> list[str]:
         return [row.name for row in self.rows]
@@ -102,8 +138,8 @@ def load_study(path: Path) -> Study:
 
     Raises:
         InputError: The file is missing, has an unknown or missing field, two rows
-            or preparations of one name, a baseline or oracle that is no row, or
-            preparations that cannot be made or are not there.
+            or preparations of one name, names a row that is none, has a row without
+            config or figures, or preparations that cannot be made or are not there.
     """
     fields = read_config(path).get('study')
     if fields is None:
@@ -114,6 +150,8 @@ def load_study(path: Path) -> Study:
             rows=_entries(Row, fields.pop('rows')),
             preparations=_entries(Preparation, fields.pop('preparations', ())),
             seeds=tuple(fields.pop('seeds')),
+            classes=tuple(fields.pop('classes', ())),
+            columns=tuple(Column(**c) for c in fields.pop('columns', ())),
             **fields,
         )
     except (KeyError, TypeError) as error:
@@ -129,34 +167,64 @@ def _entries(kind: type[Entry], items: Sequence[dict]) -> tuple[Entry, ...]:
     return tuple(kind(**{**i, 'needs': tuple(i.get('needs', ()))}) for i in items)
 
 
-def read_config(path: Path | str) -> Config:
+def read_config(path: Path | str, overrides: Mapping[str, Any] | None = None) -> Config:
     """Read a config file without importing what it names.
 
+    Args:
+        path: The file.
+        overrides: Settings in place of its own, by their dotted keys.
+
     Raises:
-        InputError: There is no such file.
+        InputError: There is no such file, or an override does not fit.
     """
     if not Path(path).is_file():
         raise InputError(
             f'{path}: no such config; give its path from the working directory'
         )
-    return Config.fromfile(path, import_custom_modules=False)
+    config = Config.fromfile(path, import_custom_modules=False)
+    try:
+        config.merge_from_dict(dict(overrides or {}))
+    except (AttributeError, KeyError, TypeError) as error:
+        raise InputError(f'{path}: overrides: {error.args[0]}') from error
+    return config
 
 
 def _check(study: Study, path: Path) -> None:
-    names = study.row_names()
-    _check_unique(names, 'rows', path)
-    for field in ('baseline', 'oracle'):
-        if getattr(study, field) not in names:
-            raise InputError(
-                f'{path}: {field} {getattr(study, field)!r} is no row; '
-                f'choose from {", ".join(names)}'
-            )
+    _check_unique(study.row_names(), 'rows', path)
+    _check_measured(study, path)
+    _check_published(study, path)
     if not study.seeds:
         raise InputError(f'{path}: seeds is empty; name at least one')
     for preparation in study.preparations:
         _check_kind(preparation, path)
     _check_folders(study.preparations, path)
     _check_needs(study, path)
+
+
+def _check_measured(study: Study, path: Path) -> None:
+    names = [row.name for row in study.measured()]
+    for role in ('baseline', 'oracle', 'reference'):
+        name = getattr(study, role)
+        if name is not None and name not in names:
+            raise InputError(
+                f'{path}: {role} {name!r} is no row with a config; '
+                f'choose from {", ".join(names)}'
+            )
+
+
+def _check_published(study: Study, path: Path) -> None:
+    for name in study.published:
+        if name not in study.row_names():
+            raise InputError(
+                f'{path}: published names {name!r}, which is no row; '
+                f'choose from {", ".join(study.row_names())}'
+            )
+    for row in study.rows:
+        if not row.config and row.name not in study.published:
+            raise InputError(
+                f'{path}: row {row.name!r} has neither a config nor published figures; '
+                'give one of them'
+            )
 
 
 def _check_unique(names: Sequence[str], what: str, path: Path) -> None:

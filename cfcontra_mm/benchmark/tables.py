@@ -1,18 +1,19 @@
-"""Records to a table: on the terminal, in Markdown and as CSV."""
+"""The lines of a table as text, in Markdown, in LaTeX and as CSV."""
 
 from __future__ import annotations
 
 import csv
 import io
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from statistics import fmean, stdev
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 from prettytable import PrettyTable, TableStyle
 
-from .results import Record
-from .study import Study
+from .statistics import Interval
+from .study import Column, Study
+from .summary import Summary
 
 # As the papers print them, so that 19 columns fit on a wide terminal.
 SHORT_NAMES = {
@@ -26,168 +27,261 @@ SHORT_NAMES = {
     'motorcycle': 'mbike',
     'bicycle': 'bike',
 }
+LATEX = str.maketrans(
+    {
+        '%': r'\%',
+        '_': r'\_',
+        '&': r'\&',
+        '#': r'\#',
+        '±': r'$\pm$',
+    }
+)
+Cell = Callable[[Summary], str]
 
 
 @dataclass(frozen=True)
-class Summary:
-    """One row of the table; IoU in percent, means over the seeds.
-
-    Args:
-        name: Heading of the row.
-        status: 'done', or 'failed' or 'not run' if a seed has no result; such a row
-            has no means.
-        by_seed: mIoU or the status of every seed.
-        class_ious: IoU of every class.
-        miou: Mean IoU.
-        std: Sample standard deviation of mIoU, None for one seed.
-        gain: mIoU above the baseline's.
-        gap_closed: Share of the way from the baseline to the oracle, in percent.
-    """
-
-    name: str
-    status: str
-    by_seed: tuple[float | str, ...]
-    class_ious: Mapping[str, float]
-    miou: float | None = None
-    std: float | None = None
-    gain: float | None = None
-    gap_closed: float | None = None
-
-
-def summarize(
-    study: Study,
-    seeds: Sequence[int],
-    records: Mapping[tuple[str, int], Record],
-    failed: set[tuple[str, int]],
-) -> list[Summary]:
-    """One summary a row of the study.
+class Table:
+    """A study's table.
 
     Args:
         study: The study.
         seeds: Seeds of the table.
-        records: Results by (row, seed).
-        failed: The (row, seed) whose run failed.
+        rows: Its lines, see :func:`summarize`.
     """
-    rows = [_summarize_row(name, seeds, records, failed) for name in study.row_names()]
-    mious = {row.name: row.miou for row in rows}
-    return [_compare(row, mious[study.baseline], mious[study.oracle]) for row in rows]
+
+    study: Study
+    seeds: Sequence[int]
+    rows: Sequence[Summary]
+
+    def class_names(self) -> list[str]:
+        """Classes of the first row that has a result, none if no row has."""
+        rows = (row for row in self.rows if row.status == 'done')
+        return next((list(row.class_ious) for row in rows), [])
+
+    def caption(self) -> str:
+        """What the figures are, a line each."""
+        lines = [_conditions(self)]
+        if self.study.reference:
+            lines.append(_tests(self))
+        if any(row.status == 'published' for row in self.rows):
+            lines.append(
+                'published: figures of the papers on their data, not measured here'
+            )
+        return '\n'.join(lines)
 
 
-def _summarize_row(
-    name: str,
-    seeds: Sequence[int],
-    records: Mapping[tuple[str, int], Record],
-    failed: set[tuple[str, int]],
-) -> Summary:
-    found = {seed: records.get((name, seed)) for seed in seeds}
-    by_seed = tuple(
-        record.metrics['mIoU']
-        if record
-        else ('failed' if (name, seed) in failed else 'not run')
-        for seed, record in found.items()
-    )
-    missing = [value for value in by_seed if isinstance(value, str)]
-    if missing:
-        status = 'failed' if 'failed' in missing else 'not run'
-        return Summary(name, status, by_seed, {})
-    return Summary(
-        name,
-        'done',
-        by_seed,
-        _mean_by_class([record.class_ious() for record in found.values()]),
-        miou=fmean(by_seed),
-        std=stdev(by_seed) if len(by_seed) > 1 else None,
+def _conditions(table: Table) -> str:
+    spread = ', mean ± standard deviation' if len(table.seeds) > 1 else ''
+    return (
+        'IoU in percent on the validation images of the target, last checkpoint, '
+        f'seed {", ".join(map(str, table.seeds))}{spread}{_versions(table.rows)}'
     )
 
 
-def _mean_by_class(ious: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    return {name: fmean(iou[name] for iou in ious) for name in ious[0]}
+def _versions(rows: Sequence[Summary]) -> str:
+    """The package's version; with several, the rows that each has made."""
+    found = {version: [] for row in rows for version in row.versions}
+    for row in rows:
+        for version in row.versions:
+            found[version].append(row.name)
+    if len(found) < 2:
+        return ''.join(f'; cfcontra_mm {version}' for version in found)
+    parts = [f'{version} ({", ".join(names)})' for version, names in found.items()]
+    return f'; cfcontra_mm {", ".join(parts)}'
 
 
-def _compare(row: Summary, baseline: float | None, oracle: float | None) -> Summary:
-    if row.miou is None or baseline is None:
-        return row
-    gain = row.miou - baseline
-    # An oracle that is no better than the baseline leaves no gap to close.
-    has_gap = oracle is not None and oracle > baseline
-    share = 100 * gain / (oracle - baseline) if has_gap else None
-    return replace(row, gain=gain, gap_closed=share)
+def _tests(table: Table) -> str:
+    seeds = '± over seeds: paired 95 % t-interval; ' if len(table.seeds) > 1 else ''
+    return (
+        f'vs {table.study.reference}: difference in mIoU and its 95 % bootstrap '
+        'interval over images, the same images for both rows and all seeds; '
+        f'{seeds}p: paired permutation over images; '
+        '*: several seeds, and neither the interval over images nor that over seeds '
+        'holds zero'
+    )
 
 
-def class_names(summaries: Sequence[Summary]) -> list[str]:
-    """Classes of the first row that has a result, none if no row has."""
-    return next((list(s.class_ious) for s in summaries if s.class_ious), [])
+def text_table(table: Table) -> str:
+    """For a terminal, class names shortened."""
+    pretty = _pretty_table(table, lambda name: SHORT_NAMES.get(name, name[:6]))
+    pretty.padding_width = 0
+    pretty.left_padding_width = 1
+    return pretty.get_string()
 
 
-def terminal_table(summaries: Sequence[Summary]) -> str:
-    """The table for a terminal, class names shortened."""
-    table = _pretty_table(summaries, lambda name: SHORT_NAMES.get(name, name[:6]))
-    table.padding_width = 0
-    table.left_padding_width = 1
-    return table.get_string()
+def markdown_table(table: Table) -> str:
+    """In Markdown, class names in full."""
+    pretty = _pretty_table(table, lambda name: name)
+    pretty.set_style(TableStyle.MARKDOWN)
+    return pretty.get_string()
 
 
-def markdown_table(summaries: Sequence[Summary]) -> str:
-    """The table in Markdown, class names in full."""
-    table = _pretty_table(summaries, lambda name: name)
-    table.set_style(TableStyle.MARKDOWN)
-    return table.get_string()
+def _pretty_table(table: Table, shorten: Callable[[str], str]) -> PrettyTable:
+    columns = _columns(table, shorten)
+    pretty = PrettyTable()
+    pretty.field_names = list(columns)
+    pretty.align = 'r'
+    pretty.align['method'] = 'l'
+    pretty.add_rows([[cell(row) for cell in columns.values()] for row in table.rows])
+    return pretty
 
 
-def _pretty_table(
-    summaries: Sequence[Summary], shorten: Callable[[str], str]
-) -> PrettyTable:
-    classes = class_names(summaries)
-    several_seeds = len(summaries[0].by_seed) > 1
-    table = PrettyTable()
-    table.field_names = (
-        ['method', *map(shorten, classes), 'mIoU', 'gain', 'gap closed']
-    ) + ['mIoU by seed'] * several_seeds
-    table.align = 'r'
-    table.align['method'] = 'l'
-    for row in summaries:
-        cells = _cells(row, classes)
-        if several_seeds:
-            cells.append(', '.join(_number(value) for value in row.by_seed))
-        table.add_row(cells)
-    return table
-
-
-def _cells(row: Summary, classes: Sequence[str]) -> list[str]:
-    miou = _number(row.miou) if row.status == 'done' else row.status
-    if row.std is not None:
-        miou += f' ± {row.std:.1f}'
-    return [
-        row.name,
-        *(_number(row.class_ious.get(name)) for name in classes),
-        miou,
-        '-' if row.gain is None else f'{row.gain:+.1f}',
-        '-' if row.gap_closed is None else f'{row.gap_closed:.0f} %',
+def latex_table(table: Table) -> str:
+    """A ``tabular`` in the style of booktabs, classes upright."""
+    columns = _columns(table, lambda name: name)
+    classes = set(table.class_names())
+    headings = [
+        rf'\rotatebox{{90}}{{{_latex(name)}}}' if name in classes else _latex(name)
+        for name in columns
     ]
+    body = [
+        ' & '.join(_latex(cell(row)) for cell in columns.values()) + r' \\'
+        for row in table.rows
+    ]
+    return '\n'.join(
+        [
+            r'% \usepackage{booktabs,graphicx}',
+            *(f'% {line}' for line in table.caption().splitlines()),
+            rf'\begin{{tabular}}{{l*{{{len(columns) - 1}}}{{r}}}}',
+            r'\toprule',
+            ' & '.join(headings) + r' \\',
+            r'\midrule',
+            *body,
+            r'\bottomrule',
+            r'\end{tabular}',
+        ]
+    )
 
 
-def _number(value: float | str | None) -> str:
+def _latex(text: str) -> str:
+    return text.translate(LATEX)
+
+
+def _columns(table: Table, shorten: Callable[[str], str]) -> dict[str, Cell]:
+    """How each column of a table for people gets its cells, by heading."""
+    study, several = table.study, len(table.seeds) > 1
+    columns: dict[str, Cell] = {'method': _name}
+    columns |= {shorten(c): partial(_class_cell, c) for c in table.class_names()}
+    columns['mIoU'] = _miou_cell
+    if study.baseline:
+        columns['gain'] = _gain_cell
+    if study.baseline and study.oracle:
+        columns['gap closed'] = _gap_cell
+    columns |= {column.name: partial(_figure_cell, column) for column in study.columns}
+    if study.reference:
+        columns[f'vs {study.reference}'] = _difference_cell
+        columns |= {'± over seeds': _over_seeds_cell} if several else {}
+        columns['p'] = _p_cell
+    if several:
+        columns['mIoU by seed'] = _seeds_cell
+    return columns
+
+
+def _name(row: Summary) -> str:
+    return f'{row.name} (published)' if row.status == 'published' else row.name
+
+
+def _class_cell(name: str, row: Summary) -> str:
+    return _number(row.class_ious.get(name))
+
+
+def _miou_cell(row: Summary) -> str:
+    if row.status in ('failed', 'not run'):
+        return row.status
+    spread = '' if row.std is None else f' ± {row.std:.1f}'
+    return _number(row.miou) + spread
+
+
+def _gain_cell(row: Summary) -> str:
+    return '-' if row.gain is None else f'{row.gain:+.1f}'
+
+
+def _gap_cell(row: Summary) -> str:
+    return '-' if row.gap_closed is None else f'{row.gap_closed:.0f} %'
+
+
+def _figure_cell(column: Column, row: Summary) -> str:
+    return _number(row.columns.get(column.name), column.digits)
+
+
+def _difference_cell(row: Summary) -> str:
+    difference = row.difference
+    if difference is None:
+        return '-'
+    mark = '*' if difference.significant else ''
+    images = difference.over_images
+    interval = f' [{images.low:+.1f}, {images.high:+.1f}]' if images else ''
+    return f'{difference.mean:+.1f}{interval}{mark}'
+
+
+def _over_seeds_cell(row: Summary) -> str:
+    if row.difference is None:
+        return '-'
+    return f'± {row.difference.over_seeds.high - row.difference.mean:.1f}'
+
+
+def _p_cell(row: Summary) -> str:
+    p_value = row.difference and row.difference.p_value
+    return '-' if p_value is None else f'{p_value:.3f}'
+
+
+def _seeds_cell(row: Summary) -> str:
+    return ', '.join(map(_number, row.by_seed)) or '-'
+
+
+def _number(value: float | str | None, digits: int = 1) -> str:
     if isinstance(value, str):
         return value
-    return '-' if value is None or math.isnan(value) else f'{value:.1f}'
+    return '-' if value is None or math.isnan(value) else f'{value:.{digits}f}'
 
 
-def csv_table(summaries: Sequence[Summary], seeds: Sequence[int]) -> str:
-    """The table for programs: a number or nothing in each cell."""
-    classes = class_names(summaries)
+def csv_table(table: Table) -> str:
+    """For programs: a number, a published figure's own text or nothing in a cell."""
     stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator='\n')
-    writer.writerow(
-        ['method', 'status', *classes, 'mIoU', 'mIoU std', 'gain', 'gap closed']
-        + [f'mIoU seed {seed}' for seed in seeds]
-    )
-    for row in summaries:
-        values = [row.class_ious.get(name) for name in classes]
-        values += [row.miou, row.std, row.gain, row.gap_closed, *row.by_seed]
-        writer.writerow([row.name, row.status, *map(_csv_number, values)])
+    rows = [_csv_row(table, row) for row in table.rows]
+    writer = csv.DictWriter(stream, list(rows[0]), lineterminator='\n')
+    writer.writeheader()
+    writer.writerows(rows)
     return stream.getvalue()
 
 
-def _csv_number(value: float | str | None) -> str:
-    missing = value is None or isinstance(value, str) or math.isnan(value)
-    return '' if missing else f'{value:.2f}'
+def _csv_row(table: Table, row: Summary) -> dict[str, str]:
+    by_seed = row.by_seed or (None,) * len(table.seeds)
+    numbers = {
+        **{name: row.class_ious.get(name) for name in table.class_names()},
+        'mIoU': row.miou,
+        'mIoU std': row.std,
+        **_bounds('mIoU t', row.interval),
+        'gain': row.gain,
+        'gap closed': row.gap_closed,
+        **{column.name: row.columns.get(column.name) for column in table.study.columns},
+        **_csv_difference(row),
+        **{f'mIoU seed {s}': v for s, v in zip(table.seeds, by_seed, strict=True)},
+    }
+    cells = {heading: _csv_cell(value) for heading, value in numbers.items()}
+    versions = ' '.join(row.versions)
+    return {'method': row.name, 'status': row.status, **cells, 'version': versions}
+
+
+def _csv_difference(row: Summary) -> dict[str, float | None]:
+    difference = row.difference
+    return {
+        'difference': difference and difference.mean,
+        **_bounds('bootstrap', difference and difference.over_images),
+        **_bounds('paired t', difference and difference.over_seeds),
+        'p': difference and difference.p_value,
+        'significant': difference and float(difference.significant),
+    }
+
+
+def _bounds(name: str, interval: Interval | None) -> dict[str, float | None]:
+    low, high = interval or (None, None)
+    return {f'{name} low': low, f'{name} high': high}
+
+
+def _csv_cell(value: float | str | None) -> str:
+    if value in ('failed', 'not run') or value is None:
+        return ''
+    if isinstance(value, str):
+        return value
+    return '' if math.isnan(value) else f'{value:.6g}'

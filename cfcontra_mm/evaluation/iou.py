@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from mmseg.evaluation import IoUMetric
@@ -10,10 +12,17 @@ from mmseg.registry import METRICS
 
 from cfcontra_mm.errors import InputError
 
+PER_IMAGE = 'per_image.npz'
+
 
 @METRICS.register_module()
 class DomainIoUMetric(IoUMetric):
     """mmseg's ``IoUMetric`` with the IoU of each class and of subsets of classes.
+
+    Beside the predictions, where they are kept, it leaves ``per_image.npz``: ``names``
+    of the N images, ``classes`` (C,), and the pixels of every image and class as
+    ``intersection`` and ``union``, int64 (N, C), so that a mean can be resampled over
+    images.
 
     Args:
         subsets: Names of the classes of each further mean, by the mean's name.
@@ -38,7 +47,13 @@ class DomainIoUMetric(IoUMetric):
                 f'evaluator.subsets: {", ".join(sorted(unknown))} is none of the '
                 f'classes {", ".join(classes)}'
             )
+        before = len(self.results)
         super().process(data_batch, data_samples)
+        self.results[before:] = [
+            # Doubles, as float32 loses pixels once they are summed over a split.
+            (*(area.double() for area in areas), Path(sample['img_path']).stem)
+            for areas, sample in zip(self.results[before:], data_samples, strict=False)
+        ]
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Percentages: mIoU, aAcc, mAcc, each subset's mean and ``IoU.<class>``.
@@ -46,16 +61,33 @@ class DomainIoUMetric(IoUMetric):
         A class that neither the labels nor the predictions hold is NaN, and no part of
         a mean.
         """
-        metrics = super().compute_metrics(results)
+        metrics = super().compute_metrics([areas for *areas, _ in results])
         if self.format_only:
             return metrics
-        intersect, union = (
-            sum(areas) for areas in list(zip(*results, strict=True))[:2]
+        intersection, union = (
+            np.stack([row[column] for row in results]).astype(np.int64)
+            for column in (0, 1)
         )
+        if self.output_dir is not None:
+            names = [name for *_, name in results]
+            self._write_per_image(names, intersection, union)
         with np.errstate(invalid='ignore'):
-            iou = 100 * intersect.numpy() / union.numpy()
+            iou = 100 * intersection.sum(0) / union.sum(0)
         by_class = dict(zip(self.dataset_meta['classes'], iou.tolist(), strict=True))
         for name, classes in self.subsets.items():
             mean = np.nanmean([by_class[c] for c in classes])
             metrics[name] = round(float(mean), 2)
         return metrics | {f'IoU.{c}': round(v, 2) for c, v in by_class.items()}
+
+    def _write_per_image(
+        self, names: Sequence[str], intersection: np.ndarray, union: np.ndarray
+    ) -> None:
+        temporary = Path(self.output_dir, 'per_image.tmp.npz')
+        np.savez_compressed(
+            temporary,
+            names=names,
+            classes=self.dataset_meta['classes'],
+            intersection=intersection,
+            union=union,
+        )
+        os.replace(temporary, temporary.with_name(PER_IMAGE))

@@ -1,20 +1,8 @@
 # The rows of the paper's Table 3 between the lower and the upper bound.
+_base_ = './_base_/toystreets.py'
 study = dict(
     name='demo',
-    preparations=[
-        dict(name='style encoder', train='configs/adain/encoder_toystreets.py'),
-        dict(
-            name='style transfer',
-            train='configs/adain/adain_toystreets.py',
-            needs=['style encoder'],
-        ),
-        dict(
-            name='translation',
-            translate='configs/adain/adain_toystreets.py',
-            out='data/toystreets/gta5_to_cityscapes',
-            needs=['style transfer'],
-        ),
-    ],
+    preparations={{_base_.toystreets.preparations}},
     rows=[
         dict(
             name='source-only', config='configs/source_only/deeplabv2_r18_toystreets.py'
@@ -45,13 +33,7 @@ study = dict(
     ],
     baseline='source-only',
     oracle='oracle',
+    reference='MinEnt',
     seeds=[0],
-    data=dict(
-        root='data/toystreets',
-        num_source=400,
-        num_target=400,
-        num_val=100,
-        size=(256, 128),
-        seed=1,
-    ),
+    data={{_base_.toystreets.data}},
 )

@@ -5,6 +5,7 @@ import fcntl
 import inspect
 import json
 import os
+import shutil
 import signal
 import threading
 import time
@@ -15,7 +16,8 @@ import pytest
 from PIL import Image
 
 from cfcontra_mm import version
-from cfcontra_mm.benchmark import load_study, main, plan_runs
+from cfcontra_mm.benchmark import load_study, main, overview, plan_runs, write_tables
+from cfcontra_mm.benchmark.provenance import environment, git_state
 from cfcontra_mm.datasets.toystreets import write_toystreets
 from cfcontra_mm.errors import InputError
 
@@ -53,13 +55,23 @@ def test_writes_table_and_sheet(fake, capsys):
     assert rows[1] == {
         'method': 'method',
         'status': 'done',
-        'road': '36.00',
-        'sky': '16.00',
-        'mIoU': '26.00',
+        'road': '36',
+        'sky': '16',
+        'mIoU': '26',
         'mIoU std': '',
-        'gain': '6.00',
-        'gap closed': '20.00',
-        'mIoU seed 0': '26.00',
+        'mIoU t low': '',
+        'mIoU t high': '',
+        'gain': '6',
+        'gap closed': '20',
+        'difference': '',
+        'bootstrap low': '',
+        'bootstrap high': '',
+        'paired t low': '',
+        'paired t high': '',
+        'p': '',
+        'significant': '',
+        'mIoU seed 0': '26',
+        'version': '1.2.3',
     }
     markdown = (fake.out / 'table.md').read_text()
     assert markdown.splitlines()[0].split(' | ')[-1].startswith('gap closed')
@@ -77,6 +89,8 @@ def test_record_names_all_that_made_it(fake):
     record = json.loads((run.work_dir / 'result.json').read_text())
     wall_seconds = record.pop('wall_seconds')
     assert 0 < wall_seconds < 60
+    assert record.pop('environment') == environment()
+    assert record.pop('git') == git_state()
     assert record == {
         'row': 'method',
         'config': run.config,
@@ -86,6 +100,97 @@ def test_record_names_all_that_made_it(fake):
         'metrics': {'mIoU': 26.0, 'IoU.road': 36.0, 'IoU.sky': 16.0},
         'resumed_from': 0,
     }
+
+
+def test_results_have_a_line_a_run(fake):
+    shared = {'fake.note': 'shared'}
+    fake.study = replace(fake.study, shared=shared)
+    assert fake.run(seeds=[0, 1]) == 0
+    (path,) = fake.out.glob('runs/oracle_seed0_*/result.json')
+    path.write_text(path.read_text().replace('"IoU.sky": 40.0', '"IoU.sky": NaN'))
+    assert fake.run(seeds=[0, 1]) == 0
+    text = (fake.out / 'results.jsonl').read_text()
+    assert 'NaN' not in text
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert [(line['row'], line['seed']) for line in lines] == [
+        (row, seed) for row in ('source', 'method', 'oracle') for seed in (0, 1)
+    ]
+    line = lines[2]
+    (run,) = [r for r in plan_runs(fake.study, (0,), fake.out) if r.row == 'method']
+    assert (line['status'], line['identity']) == ('done', run.identity)
+    assert (line['max_iters'], line['overrides']) == (20, shared)
+    assert line['resolved_config']['fake']['note'] == 'shared'
+    assert line['version'] == '1.2.3'
+    assert line['validations'] == {'20': {'mIoU': 26.0}}
+    assert line['final'] == {'loss': 1.0}
+    assert (fake.out / line['files'][0]).name == 'scalars.json'
+    assert (fake.out / line['per_image']).name == 'per_image.npz'
+    assert lines[4]['metrics']['IoU.sky'] is None
+
+
+def test_tables_are_made_of_the_results_alone(fake, capsys):
+    fake.run()
+    capsys.readouterr()
+    names = [f'table.{ending}' for ending in ('txt', 'md', 'tex', 'csv')]
+    before = [(fake.out / name).read_text() for name in names]
+    for name in names:
+        (fake.out / name).unlink()
+    for path in fake.root.glob('*.py'):
+        path.unlink()
+    shutil.rmtree(fake.out / 'runs')
+    write_tables(fake.study, fake.out)
+    assert [(fake.out / name).read_text() for name in names] == before
+    assert before[0].splitlines()[3] in capsys.readouterr().out
+
+
+def test_a_difference_is_tested_on_the_images_of_the_runs(fake):
+    fake.study = replace(fake.study, reference='source')
+    assert fake.run(seeds=[0, 1]) == 0
+    source, method, _ = csv.DictReader((fake.out / 'table.csv').open())
+    assert source['difference'] == ''
+    assert (method['difference'], method['paired t low']) == ('6', '6')
+    # The fake test counts the same pixels for every row.
+    assert (method['bootstrap low'], method['bootstrap high']) == ('0', '0')
+    assert (method['p'], method['significant']) == ('1', '0')
+
+
+def test_overrides_reach_training_and_test(fake):
+    fake.study = replace(fake.study, shared={'train_cfg.max_iters': 10})
+    assert fake.run(only=['method']) == 0
+    (log,) = fake.logs('method')
+    assert '--cfg-options train_cfg.max_iters=10' in log
+    assert 'iter_10.pth' in log
+
+
+def test_rows_of_the_same_settings_are_trained_once(fake):
+    twin = replace(fake.study.rows[1], name='twin')
+    fake.study = replace(fake.study, rows=(*fake.study.rows, twin))
+    assert fake.run() == 0
+    assert trainings(fake, 'method') == 1
+    assert not fake.logs('twin')
+    rows = {r['method']: r for r in csv.DictReader((fake.out / 'table.csv').open())}
+    assert rows['twin']['mIoU'] == rows['method']['mIoU'] == '26'
+
+
+def test_overview_says_where_the_runs_stand(fake):
+    text = overview(fake.study, fake.out)
+    assert text.count(' new ') == 3
+    assert 'No estimate of time' in text
+    assert not fake.out.exists()
+    fake.configure('source', seconds_per_iter=0.01)
+    fake.configure('method', fails_at=15)
+    assert fake.run(only=['source', 'method']) == 1
+    text = overview(fake.study, fake.out)
+    lines = {line.split()[1]: line for line in text.splitlines() if ' seed ' in line}
+    assert 'finished' in lines['source']
+    assert '20/20' in lines['source']
+    assert 'resumable' in lines['method']
+    assert '10/20' in lines['method']
+    assert 'new' in lines['oracle']
+    assert 'About 0:0' in text
+    assert 'Nothing is left' in overview(fake.study, fake.out, only=['source'])
+    with pytest.raises(InputError, match='--only dcan'):
+        overview(fake.study, fake.out, only=['dcan'])
 
 
 def test_second_run_reuses_and_changed_config_runs_anew(fake, capsys):
@@ -129,7 +234,17 @@ def test_failed_run_is_named_and_the_others_finish(fake, capsys):
     assert 'log.txt' in printed
     rows = list(csv.DictReader((fake.out / 'table.csv').open()))
     assert [row['status'] for row in rows] == ['done', 'failed', 'done']
-    assert rows[2]['gain'] == '30.00'
+    assert rows[2]['gain'] == '30'
+    lines = [
+        json.loads(x) for x in (fake.out / 'results.jsonl').read_text().splitlines()
+    ]
+    (failed,) = [line for line in lines if line['status'] == 'failed']
+    assert (failed['row'], failed['error']) == (
+        'method',
+        'training ended with exit status 1',
+    )
+    write_tables(fake.study, fake.out)
+    assert list(csv.DictReader((fake.out / 'table.csv').open())) == rows
 
 
 def test_test_without_miou_fails_the_run(fake, capsys):

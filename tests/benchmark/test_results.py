@@ -1,11 +1,18 @@
 import json
+import subprocess
+from dataclasses import asdict
 
 import pytest
+import torch
 
+from cfcontra_mm.benchmark.curves import read_curves
+from cfcontra_mm.benchmark.provenance import environment, git_state
 from cfcontra_mm.benchmark.results import (
     Record,
+    Result,
     read_metrics,
     read_record,
+    read_results,
     write_record,
 )
 from cfcontra_mm.benchmark.steps import Run
@@ -27,11 +34,103 @@ def test_record_round_trip(run, record):
     assert read_record(run) is None
     write_record(record, run.work_dir)
     assert read_record(run) == record
-    assert list(record.class_ious().items()) == [
-        ('traffic light', 20.0),
-        ('road', 40.0),
-    ]
     assert [path.name for path in run.work_dir.iterdir()] == ['result.json']
+
+
+def test_a_record_of_before_the_environment_was_noted_still_counts(run, record):
+    values = asdict(record)
+    del values['environment'], values['git']
+    (run.work_dir / 'result.json').write_text(json.dumps(values))
+    assert read_record(run) == record
+
+
+def test_class_ious_keep_their_order():
+    result = Result(
+        'done', metrics={'mIoU': 1.0, 'IoU.b': 2.0, 'aAcc': 3.0, 'IoU.a': 4.0}
+    )
+    assert list(result.class_ious().items()) == [('b', 2.0), ('a', 4.0)]
+
+
+def log(work_dir, stamp, *entries):
+    folder = work_dir / stamp / 'vis_data'
+    folder.mkdir(parents=True)
+    text = ''.join(json.dumps(entry) + '\n' for entry in entries)
+    (folder / 'scalars.json').write_text(text)
+
+
+def test_curves_of_a_training_that_was_resumed(tmp_path):
+    log(
+        tmp_path,
+        '2025_1',
+        {'iter': 5, 'step': 5, 'time': 9.0, 'loss': 4.0, 'memory': 70},
+        {'iter': 10, 'step': 10, 'time': 1.0, 'loss': 2.0, 'memory': 90},
+        {'mIoU': 11.0, 'IoU.road': 12.0, 'time': 0.1, 'step': 10},
+        {'iter': 15, 'step': 15, 'time': 1.0, 'loss': 7.0},
+    )
+    log(
+        tmp_path,
+        '2025_2',
+        {'iter': 15, 'step': 15, 'time': 3.0, 'loss': 1.0},
+        {'iter': 19, 'step': 19, 'time': 3.0, 'loss': 0.5, 'lr': 0.1},
+        {'iter': 20, 'step': 20, 'time': 4.0, 'loss': 0.3},
+        {'mIoU': 21.0, 'IoU.road': 22.0, 'time': 0.1, 'step': 20},
+    )
+    with (tmp_path / '2025_2/vis_data/scalars.json').open('a') as file:
+        file.write('{"iter": 21')
+    curves = read_curves(tmp_path)
+    assert [path.parts[-3] for path in curves.files] == ['2025_1', '2025_2']
+    assert curves.validations == {
+        10: {'mIoU': 11.0, 'IoU.road': 12.0},
+        20: {'mIoU': 21.0, 'IoU.road': 22.0},
+    }
+    assert curves.final == {'loss': pytest.approx(0.4)}
+    assert curves.iterations_per_second == pytest.approx(5 / 20)
+    assert curves.peak_memory_mib == 90
+
+
+def test_curves_of_a_training_without_a_log(tmp_path):
+    curves = read_curves(tmp_path)
+    assert (curves.files, curves.validations, curves.final) == ((), {}, {})
+    assert (curves.iterations_per_second, curves.peak_memory_mib) == (None, None)
+
+
+def git(folder, *arguments):
+    names = ['-c', 'user.name=a', '-c', 'user.email=a@b.c']
+    command = ['git', '-C', str(folder), *names, *arguments]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def test_git_state(tmp_path):
+    package = tmp_path / 'package'
+    package.mkdir()
+    (package / 'version.py').touch()
+    assert git_state.__wrapped__(package) is None
+    git(tmp_path, 'init')
+    assert git_state.__wrapped__(package) is None
+    git(tmp_path, 'add', '.')
+    git(tmp_path, 'commit', '-m', 'first')
+    (tmp_path / 'elsewhere').touch()
+    clean = git_state.__wrapped__(package)
+    assert (len(clean['commit']), clean['dirty']) == (40, False)
+    (package / 'new.py').touch()
+    assert git_state.__wrapped__(package) == {**clean, 'dirty': True}
+
+
+def test_environment_names_versions_and_hardware():
+    found = environment()
+    assert found['torch'] == torch.__version__
+    assert set(found) == {'python', 'torch', 'mmengine', 'mmseg', 'cpu', 'device'}
+    assert all(found.values())
+
+
+def test_results_that_cannot_be_read_are_named(tmp_path):
+    path = tmp_path / 'results.jsonl'
+    with pytest.raises(InputError, match='no results yet; run the study first'):
+        read_results(path)
+    for text in ('{"row"', '{"row": "a"}', '[]'):
+        path.write_text(text)
+        with pytest.raises(InputError, match=r'results\.jsonl: not results'):
+            read_results(path)
 
 
 def test_record_of_another_identity_counts_as_unfinished(run, record, tmp_path):

@@ -78,8 +78,10 @@ def test_wrong_preparations_are_named(tmp_path, old, new, message):
     ('old', 'new', 'message'),
     [
         ("name='b', c", "name='a', c", "two rows are named 'a'"),
-        ("oracle='b'", "oracle='c'", "oracle 'c' is no row; choose from a, b"),
-        ("oracle='b', ", '', 'oracle'),
+        ("oracle='b'", "oracle='c'", "oracle 'c' is no row .*; choose from a, b"),
+        ("oracle='b'", "reference='c'", "reference 'c' is no row"),
+        ("oracle='b'", "published={'c': {}}", "names 'c', which is no row"),
+        ("config='b.py', ", '', "oracle 'b' is no row with a config; choose from a"),
         ('cost=2.5', 'price=2.5', 'price'),
         ('seeds=[0, 1]', 'seeds=[]', 'seeds is empty'),
         ('study =', 'studies =', 'no `study'),
@@ -141,3 +143,61 @@ def test_last_checkpoint_survives_a_move_and_a_missing_file(fake):
     assert run.last_checkpoint() is None
     (run.work_dir / 'iter_10.pth').touch()
     assert run.last_checkpoint() == run.work_dir / 'iter_10.pth'
+
+
+def test_a_row_needs_a_config_or_published_figures(tmp_path):
+    alone = STUDY.replace('rows=[', "rows=[dict(name='c'), ")
+    with pytest.raises(InputError, match="'c' has neither a config nor published"):
+        load_study(write(tmp_path, alone))
+    published = alone.replace(
+        "name='demo'", "name='demo', published={'c': {'mIoU': 4}}"
+    )
+    study = load_study(write(tmp_path, published))
+    assert [row.name for row in study.measured()] == ['a', 'b']
+    assert study.row_names() == ['c', 'a', 'b']
+    assert study.published == {'c': {'mIoU': 4}}
+
+
+def override(study, overrides, **changes):
+    first, *others = study.rows
+    rows = (replace(first, overrides=overrides), *others)
+    return replace(study, rows=rows, **changes)
+
+
+def test_overrides_are_the_identitys_and_the_commands(fake):
+    plain = plan_runs(fake.study, (0,), fake.out)[0]
+    study = override(fake.study, {'fake.x.y': 2.5}, shared={'train_cfg.max_iters': 30})
+    first, second, _ = plan_runs(study, (0,), fake.out)
+    assert (first.max_iters, second.max_iters) == (30, 30)
+    assert first.identity != plain.identity
+    for command in first.commands(Path('t')).values():
+        index = command.index('--cfg-options')
+        assert command[index + 1 : index + 3] == [
+            'train_cfg.max_iters=30',
+            'fake.x.y=2.5',
+        ]
+    assert '--cfg-options' not in str(plain.commands(Path('t')))
+
+
+def test_a_row_overrides_what_is_shared(fake):
+    shared = {'train_cfg.max_iters': 30}
+    study = override(fake.study, {'train_cfg.max_iters': 40}, shared=shared)
+    runs = plan_runs(study, (0,), fake.out)
+    assert [run.max_iters for run in runs] == [40, 30, 30]
+
+
+def test_an_override_that_does_not_fit_is_named(fake):
+    study = override(fake.study, {'data_root.x': 1})
+    with pytest.raises(InputError, match=r'source\.py: overrides: ') as caught:
+        plan_runs(study, (0,), fake.out)
+    assert '\n' not in str(caught.value)
+
+
+def test_rows_of_the_same_settings_share_a_folder(fake):
+    first = fake.study.rows[0]
+    twin = replace(first, name='twin', overrides={'train_cfg.max_iters': 20})
+    study = replace(fake.study, rows=(*fake.study.rows, twin))
+    runs = plan_runs(study, (0,), fake.out)
+    assert runs[3].row == 'twin'
+    assert (runs[3].identity, runs[3].work_dir) == (runs[0].identity, runs[0].work_dir)
+    assert len({run.work_dir for run in runs}) == 3

@@ -3,16 +3,21 @@
 import csv
 import io
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from cfcontra_mm.benchmark import Row, Study
-from cfcontra_mm.benchmark.results import Record
+from cfcontra_mm.benchmark import Column, Row, Study, summary
+from cfcontra_mm.benchmark.results import Result
+from cfcontra_mm.benchmark.statistics import Interval
+from cfcontra_mm.benchmark.summary import Difference, summarize
 from cfcontra_mm.benchmark.tables import (
+    Table,
     csv_table,
+    latex_table,
     markdown_table,
-    summarize,
-    terminal_table,
+    text_table,
 )
 
 STUDY = Study(
@@ -21,7 +26,6 @@ STUDY = Study(
     baseline='source',
     oracle='oracle',
     seeds=(0,),
-    data={},
 )
 # (road, sidewalk) of every row and seed; mIoU is their mean.
 IOUS = {
@@ -34,26 +38,33 @@ IOUS = {
 }
 
 
-def record(row, seed, road, sidewalk):
+def result(road, sidewalk, **changes):
     metrics = {
         'mIoU': (road + sidewalk) / 2,
         'IoU.road': road,
         'IoU.sidewalk': sidewalk,
     }
-    return Record(row, '', '', seed, '1.0', metrics, 1.0, 0)
+    return Result('done', version='1.0', metrics=metrics, **changes)
 
 
-def summaries(seeds, without=(), failed=()):
-    records = {
-        key: record(*key, *ious) for key, ious in IOUS.items() if key not in without
-    }
-    return summarize(STUDY, seeds, records, set(failed))
+def results(without=(), failed=()):
+    found = {key: result(*ious) for key, ious in IOUS.items() if key not in without}
+    return found | {key: Result('failed') for key in failed}
+
+
+def make_table(seeds, found=None, study=STUDY):
+    found = results() if found is None else found
+    return Table(study, seeds, summarize(study, seeds, found))
+
+
+def summaries(seeds, **arguments):
+    return make_table(seeds, results(**arguments)).rows
 
 
 def test_one_seed():
     source, method, oracle = summaries([0])
     assert (source.gain, source.gap_closed) == (0.0, 0.0)
-    assert (method.miou, method.std) == (30.0, None)
+    assert (method.miou, method.std, method.interval) == (30.0, None, None)
     assert method.gain == 10.0
     assert method.gap_closed == pytest.approx(100 * 10 / 30)
     assert (oracle.gain, oracle.gap_closed) == (30.0, 100.0)
@@ -64,18 +75,20 @@ def test_two_seeds():
     assert method.by_seed == (30.0, 34.0)
     assert method.miou == 32.0
     assert method.std == pytest.approx(math.sqrt(8))  # (2^2 + 2^2) / (2 - 1)
+    # 12.706205 is the quantile of one degree of freedom.
+    assert method.interval == pytest.approx((32 - 2 * 12.706205, 32 + 2 * 12.706205))
     assert method.class_ious == {'road': 42.5, 'sidewalk': 21.5}
     assert method.gain == 10.0  # 32 - (20 + 24) / 2
     assert method.gap_closed == pytest.approx(100 * 10 / 31)
 
 
 def test_a_failed_seed_leaves_no_means():
-    rows = summaries([0, 1], without=[('method', 1)], failed=[('method', 1)])
-    method = rows[1]
+    table = make_table([0, 1], results(failed=[('method', 1)]))
+    method = table.rows[1]
     assert (method.status, method.by_seed) == ('failed', (30.0, 'failed'))
     assert (method.miou, method.gain) == (None, None)
-    assert rows[2].gap_closed == 100.0
-    assert '30.0, failed' in terminal_table(rows)
+    assert table.rows[2].gap_closed == 100.0
+    assert '30.0, failed' in text_table(table)
 
 
 def test_without_baseline_or_oracle_no_comparison():
@@ -84,64 +97,221 @@ def test_without_baseline_or_oracle_no_comparison():
     assert [row.gain for row in rows] == [None] * 3
     rows = summaries([0], without=[('oracle', 0)])
     assert (rows[1].gain, rows[1].gap_closed) == (10.0, None)
+    alone = replace(STUDY, baseline=None, oracle=None)
+    assert 'gain' not in markdown_table(make_table([0], study=alone))
 
 
 def test_no_gap_is_not_divided_by():
-    records = {(name, 0): record(name, 0, 30, 10) for name in STUDY.row_names()}
-    rows = summarize(STUDY, [0], records, set())
-    assert [row.gap_closed for row in rows] == [None] * 3
+    rows = make_table([0], {(name, 0): result(30, 10) for name in STUDY.row_names()})
+    assert [row.gap_closed for row in rows.rows] == [None] * 3
+
+
+TESTED = replace(STUDY, reference='source')
+
+
+def test_differences_are_paired_by_seed():
+    source, method, _ = make_table([0, 1], study=TESTED).rows
+    assert source.difference is None
+    assert method.difference == Difference(10.0, Interval(10.0, 10.0))
+    assert not method.difference.significant
+    one = make_table([0], study=TESTED).rows[1]
+    assert one.difference == Difference(10.0, None)
+
+
+def counted(tmp_path, row, seed, hits):
+    path = tmp_path / f'{row}_{seed}.npz'
+    hits = np.array(hits)
+    np.savez(
+        path,
+        names=['a', 'b'],
+        classes=['road', 'sidewalk'],
+        intersection=hits,
+        union=np.full_like(hits, 100),
+    )
+    return path
+
+
+def test_differences_are_tested_on_images(tmp_path):
+    found = {}
+    for (row, seed), ious in IOUS.items():
+        lead = {'source': 0, 'method': 10, 'oracle': 30}[row]
+        hits = [[20 + lead, 20 + lead], [30 + lead + seed, 10 + lead]]
+        counts = counted(tmp_path, row, seed, hits)
+        found[row, seed] = result(*ious, per_image=counts)
+    _, method, _ = make_table([0, 1], found, TESTED).rows
+    difference = method.difference
+    assert difference.over_images == pytest.approx((10.0, 10.0))
+    assert difference.p_value == pytest.approx(0.5)  # two images: four swaps
+    assert difference.significant
+    del found['method', 1]
+    _, method, _ = make_table([0, 1], found, TESTED).rows
+    assert method.difference is None
+    found = {k: replace(r, per_image=None) if k[1] else r for k, r in found.items()}
+    oracle = make_table([0, 1], found, TESTED).rows[2]
+    assert (oracle.difference.over_images, oracle.difference.p_value) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ('over_seeds', 'over_images', 'significant'),
+    [
+        ((0.1, 2), (0.1, 2), True),
+        ((-0.1, 2), (0.1, 2), False),
+        ((0.1, 2), (-0.1, 2), False),
+        (None, (0.1, 2), False),
+        ((0.1, 2), None, False),
+    ],
+)
+def test_a_mark_needs_both_intervals(over_seeds, over_images, significant):
+    intervals = [i and Interval(*i) for i in (over_seeds, over_images)]
+    assert Difference(1.0, *intervals).significant is significant
+
+
+def test_a_difference_on_paper(monkeypatch):
+    tested = Difference(10.0, Interval(8.0, 12.0), Interval(9.04, 11.0), 0.0123)
+    monkeypatch.setattr(summary, '_difference', lambda *_: tested)
+    table = make_table([0, 1], study=TESTED)
+    heading, _, source, method, _ = rows_of(markdown_table(table))
+    assert heading[6:] == ['vs source', '± over seeds', 'p', 'mIoU by seed']
+    assert method[6:9] == ['+10.0 [+9.0, +11.0]*', '± 2.0', '0.012']
+    assert source[6:9] == ['-', '-', '-']
+    assert 'neither the interval over images' in table.caption()
+    row = list(csv.DictReader(io.StringIO(csv_table(table))))[1]
+    assert (row['bootstrap low'], row['p'], row['significant']) == (
+        '9.04',
+        '0.0123',
+        '1',
+    )
+
+
+def rows_of(markdown):
+    lines = markdown.splitlines()
+    return [[cell.strip() for cell in line.strip('|').split('|')] for line in lines]
 
 
 def test_markdown():
-    lines = markdown_table(summaries([0])).splitlines()
-    cells = [[cell.strip() for cell in line.strip('|').split('|')] for line in lines]
+    cells = rows_of(markdown_table(make_table([0])))
     assert cells[0] == ['method', 'road', 'sidewalk', 'mIoU', 'gain', 'gap closed']
     assert cells[2] == ['source', '30.0', '10.0', '20.0', '+0.0', '0 %']
     assert cells[3] == ['method', '40.0', '20.0', '30.0', '+10.0', '33 %']
 
 
-def test_terminal_lists_every_seed():
-    text = terminal_table(summaries([0, 1]))
+def test_published_figures_stand_beside_ours_and_alone():
+    study = replace(
+        STUDY,
+        rows=(*STUDY.rows, Row('DCAN')),
+        columns=(Column('acc', 'pseudo_acc'),),
+        published={
+            'method': {'mIoU': 45.8, 'road': 89.7, 'acc': '+5 %'},
+            'DCAN': {'mIoU': 41.7},
+        },
+    )
+    table = make_table([0, 1], study=study)
+    assert [row.name for row in table.rows] == [
+        *('source', 'method', 'method'),
+        *('oracle', 'DCAN'),
+    ]
+    cells = rows_of(markdown_table(table))
+    assert cells[4] == [
+        *('method (published)', '89.7', '-', '45.8', '-', '-', '+5 %', '-'),
+    ]
+    assert cells[6][0] == 'DCAN (published)'
+    assert 'not measured here' in table.caption()
+    assert 'published' not in make_table([0]).caption()
+    rows = list(csv.DictReader(io.StringIO(csv_table(table))))
+    assert [row['status'] for row in rows[1:3]] == ['done', 'published']
+    assert (rows[2]['acc'], rows[2]['mIoU seed 0']) == ('+5 %', '')
+
+
+def test_further_columns_come_from_the_test_or_the_training():
+    columns = (Column('acc', 'pseudo_acc'), Column('CE', 'loss_ce', 10.0, digits=3))
+    study = replace(STUDY, columns=columns)
+    found = results()
+    for seed, loss in ((0, 0.01), (1, 0.03)):
+        plain = found['method', seed]
+        metrics = {**plain.metrics, 'pseudo_acc': 60.0 + seed}
+        found['method', seed] = replace(plain, metrics=metrics, final={'loss_ce': loss})
+    table = make_table([0, 1], found, study)
+    assert table.rows[1].columns == {'acc': 60.5, 'CE': pytest.approx(0.2)}
+    cells = rows_of(markdown_table(table))
+    assert cells[3][6:8] == ['60.5', '0.200']
+    assert cells[2][6:8] == ['-', '-']
+
+
+def test_the_studys_classes_make_the_columns_and_the_mean():
+    table = make_table([0, 1], study=replace(STUDY, classes=('sidewalk',)))
+    assert table.class_names() == ['sidewalk']
+    assert table.rows[1].by_seed == (20.0, 23.0)
+    assert table.rows[1].class_ious == {'sidewalk': 21.5}
+
+
+def test_versions_are_named_with_their_rows_if_they_differ():
+    found = results()
+    assert '; cfcontra_mm 1.0\n' in make_table([0], found).caption() + '\n'
+    found['method', 0] = replace(found['method', 0], version='1.1')
+    caption = make_table([0], found).caption()
+    assert '; cfcontra_mm 1.0 (source, oracle), 1.1 (method)' in caption
+    assert 'cfcontra_mm' not in make_table([0], {}).caption()
+
+
+def test_text_lists_every_seed():
+    text = text_table(make_table([0, 1]))
     assert 'side.' in text
     assert '32.0 ± 2.8' in text
     assert '30.0, 34.0' in text
 
 
-def test_csv():
-    text = csv_table(
-        summaries([0, 1], without=[('oracle', 0)], failed=[('oracle', 0)]), [0, 1]
+def test_latex():
+    text = latex_table(make_table([0, 1]))
+    lines = text.splitlines()
+    assert lines[0].startswith('%')
+    begin = lines.index(r'\begin{tabular}{l*{6}{r}}')
+    assert lines[begin + 1 : begin + 4 : 2] == [r'\toprule', r'\midrule']
+    assert r'\rotatebox{90}{sidewalk} & mIoU' in lines[begin + 2]
+    assert lines[begin + 5] == (
+        r'method & 42.5 & 21.5 & 32.0 $\pm$ 2.8 & +10.0 & 32 \% & 30.0, 34.0 \\'
     )
+    assert lines[-2:] == [r'\bottomrule', r'\end{tabular}']
+
+
+def test_csv():
+    found = results(failed=[('oracle', 0)])
+    text = csv_table(make_table([0, 1], found))
     rows = {row['method']: row for row in csv.DictReader(io.StringIO(text))}
-    assert rows['method'] == {
+    method = {key: value for key, value in rows['method'].items() if value}
+    assert method == {
         'method': 'method',
         'status': 'done',
-        'road': '42.50',
-        'sidewalk': '21.50',
-        'mIoU': '32.00',
-        'mIoU std': '2.83',
-        'gain': '10.00',
-        'gap closed': '',
-        'mIoU seed 0': '30.00',
-        'mIoU seed 1': '34.00',
+        'road': '42.5',
+        'sidewalk': '21.5',
+        'mIoU': '32',
+        'mIoU std': '2.82843',
+        'mIoU t low': '6.58759',
+        'mIoU t high': '57.4124',
+        'gain': '10',
+        'mIoU seed 0': '30',
+        'mIoU seed 1': '34',
+        'version': '1.0',
     }
     assert rows['oracle']['status'] == 'failed'
-    assert rows['oracle']['mIoU seed 1'] == '56.00'
+    assert rows['oracle']['mIoU seed 0'] == ''
+    assert rows['oracle']['mIoU seed 1'] == '56'
 
 
 def test_all_failed_is_still_a_table():
-    rows = summaries([0], without=IOUS, failed=IOUS)
-    assert terminal_table(rows).count('failed') == 3
+    table = make_table([0], results(without=IOUS, failed=IOUS))
+    assert text_table(table).count('failed') == 3
+    assert latex_table(table).count('failed') == 3
+    assert csv_table(table).count('failed') == 3
 
 
 def test_a_class_without_pixels_is_a_dash():
     metrics = {'mIoU': 30.0, 'IoU.road': 30.0, 'IoU.train': math.nan}
-    records = {
-        (name, 0): Record(name, '', '', 0, '1.0', metrics, 1.0, 0)
-        for name in STUDY.row_names()
-    }
-    rows = summarize(STUDY, [0], records, set())
-    assert markdown_table(rows).splitlines()[2].split()[5] == '-'
-    assert csv_table(rows, [0]).splitlines()[1].startswith('source,done,30.00,,30.00')
+    found = {(name, 0): Result('done', metrics=metrics) for name in STUDY.row_names()}
+    table = make_table([0], found)
+    assert markdown_table(table).splitlines()[2].split()[5] == '-'
+    assert csv_table(table).splitlines()[1].startswith('source,done,30,,30')
+    both = replace(STUDY, classes=('road', 'train'))
+    assert make_table([0], found, both).rows[0].miou == 30.0
 
 
 def test_nineteen_classes_fit_a_wide_terminal():
@@ -149,11 +319,8 @@ def test_nineteen_classes_fit_a_wide_terminal():
 
     names = CityscapesDataset.METAINFO['classes']
     metrics = {'mIoU': 10.0, **{f'IoU.{name}': 10.0 for name in names}}
-    records = {
-        (row, 0): Record(row, '', '', 0, '1.0', metrics, 1.0, 0)
-        for row in STUDY.row_names()
-    }
-    text = terminal_table(summarize(STUDY, [0], records, set()))
+    found = {(row, 0): Result('done', metrics=metrics) for row in STUDY.row_names()}
+    text = text_table(make_table([0], found))
     assert max(map(len, text.splitlines())) <= 170
     heading = text.splitlines()[1]
     assert len(set(heading.strip('|').split('|'))) == 1 + len(names) + 3

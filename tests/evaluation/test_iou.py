@@ -52,11 +52,11 @@ def slow_mean(values):
 def evaluate(pairs, subsets=None, **kwargs):
     metric = DomainIoUMetric(subsets=subsets, **kwargs)
     metric.dataset_meta = dict(classes=CLASSES)
-    for prediction, truth in pairs:
-        sample = SegDataSample()
+    for index, (prediction, truth) in enumerate(pairs):
+        sample = SegDataSample(metainfo=dict(img_path=f'street_{index}.png'))
         sample.pred_sem_seg = PixelData(data=torch.from_numpy(prediction)[None])
         sample.gt_sem_seg = PixelData(data=torch.from_numpy(truth)[None])
-        metric.process({}, [sample.to_dict()])
+        metric.process({}, [dict(sample.to_dict(), **sample.metainfo)])
     return metric.evaluate(len(pairs))
 
 
@@ -122,10 +122,76 @@ def test_counts_of_many_pixels_do_not_lose_precision():
     ]
     metric = DomainIoUMetric()
     metric.dataset_meta = dict(classes=CLASSES)
-    results = [(hit, union, union, union) for hit, union in rows] * 40
+    results = [
+        (*[area.double() for area in (hit, union, union, union)], 'street')
+        for hit, union in rows
+    ] * 40
     expected = 100 * sum(2**23 + k for k in (1, 3)) / (2 * 2**24)
     found = metric.compute_metrics(results)
     assert found['IoU.class 3'] == pytest.approx(expected, abs=0.006)
+
+
+def per_image(folder):
+    with np.load(folder / 'per_image.npz') as arrays:
+        return dict(arrays)
+
+
+def test_counts_of_each_image_are_kept_beside_the_predictions(tmp_path):
+    pairs = pictures([0, 1, 5, 18])
+    found = evaluate(pairs, output_dir=str(tmp_path))
+    counts = per_image(tmp_path)
+    assert counts['names'].tolist() == ['street_0', 'street_1', 'street_2']
+    assert tuple(counts['classes']) == CLASSES
+    for kind in ('intersection', 'union'):
+        assert (counts[kind].dtype, counts[kind].shape) == (np.int64, (3, 19))
+    for pair, hit, either in zip(
+        pairs, counts['intersection'], counts['union'], strict=True
+    ):
+        with np.errstate(invalid='ignore'):
+            iou = 100 * hit / either
+        assert iou.tolist() == pytest.approx(slow_iou([pair]), nan_ok=True)
+    with np.errstate(invalid='ignore'):
+        total = counts['intersection'].sum(0) / counts['union'].sum(0)
+    assert round(100 * float(np.nanmean(total)), 2) == found['mIoU']
+    assert {path.suffix for path in tmp_path.iterdir()} == {'.npz', '.png'}
+
+
+def test_counts_are_not_kept_without_predictions(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    evaluate(pictures([0, 1]))
+    assert not list(tmp_path.iterdir())
+
+
+def evaluate_rank(rank, folder, file):
+    """Evaluate every second of five pictures, as a rank of two sees them."""
+    torch.distributed.init_process_group(
+        'gloo', init_method=f'file://{file}', rank=rank, world_size=2
+    )
+    pairs = pictures([0, 1, 5], count=5)
+    metric = DomainIoUMetric(output_dir=str(folder), collect_device='cpu')
+    metric.dataset_meta = dict(classes=CLASSES)
+    # The sampler repeats the first picture, so that both ranks have as many.
+    for index in [0, 1, 2, 3, 4, 0][rank::2]:
+        sample = SegDataSample(metainfo=dict(img_path=f'street_{index}.png'))
+        prediction, truth = map(torch.from_numpy, pairs[index])
+        sample.pred_sem_seg = PixelData(data=prediction[None])
+        sample.gt_sem_seg = PixelData(data=truth[None])
+        metric.process({}, [dict(sample.to_dict(), **sample.metainfo)])
+    found = metric.evaluate(5)
+    torch.distributed.destroy_process_group()
+    assert found['mIoU'] == evaluate(pairs)['mIoU']
+
+
+@pytest.mark.slow
+def test_two_ranks_keep_every_image_once_and_in_order(tmp_path):
+    folder = tmp_path / 'predictions'
+    torch.multiprocessing.spawn(evaluate_rank, (folder, tmp_path / 'group'), nprocs=2)
+    counts = per_image(folder)
+    evaluate(pictures([0, 1, 5], count=5), output_dir=str(tmp_path))
+    single = per_image(tmp_path)
+    assert counts['names'].tolist() == [f'street_{index}' for index in range(5)]
+    assert np.array_equal(counts['intersection'], single['intersection'])
+    assert np.array_equal(counts['union'], single['union'])
 
 
 def test_predictions_alone_give_no_figures(tmp_path):

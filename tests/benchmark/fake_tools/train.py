@@ -2,18 +2,21 @@
 
 import argparse
 import json
-import runpy
 import sys
 import time
 from pathlib import Path
+
+from mmengine.config import Config, DictAction
 
 parser = argparse.ArgumentParser()
 parser.add_argument('config')
 parser.add_argument('--work-dir', type=Path)
 parser.add_argument('--resume', nargs='?')
 parser.add_argument('--seed', type=int)
+parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
 args = parser.parse_args()
-config = runpy.run_path(args.config)
+config = Config.fromfile(args.config)
+config.merge_from_dict(args.cfg_options)
 fake, max_iters = config['fake'], config['train_cfg']['max_iters']
 print('train', *sys.argv[1:], flush=True)
 
@@ -23,7 +26,7 @@ vis_data.mkdir(parents=True)
 with (vis_data / 'scalars.json').open('a') as scalars:
     for iteration in range(start + 1, max_iters + 1):
         time.sleep(fake['seconds_per_iter'])
-        entry = {'iter': iteration, 'time': fake['seconds_per_iter']}
+        entry = {'iter': iteration, 'time': fake['seconds_per_iter'], 'loss': 1.0}
         print(json.dumps(entry), file=scalars, flush=True)
         if fake['fails_at'] == iteration:
             raise RuntimeError('loss is NaN')
@@ -31,3 +34,5 @@ with (vis_data / 'scalars.json').open('a') as scalars:
             checkpoint = args.work_dir / f'iter_{iteration}.pth'
             checkpoint.touch()
             (args.work_dir / 'last_checkpoint').write_text(str(checkpoint))
+    validation = {'mIoU': fake['metrics'].get('mIoU'), 'step': max_iters}
+    print(json.dumps(validation), file=scalars)

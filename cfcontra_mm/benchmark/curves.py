@@ -1,0 +1,75 @@
+"""What a training logged: its curves, its speed and its memory."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+# Of an entry, what is no measurement of the network.
+BOOKKEEPING = ('iter', 'step', 'time', 'data_time', 'memory', 'lr')
+
+
+@dataclass(frozen=True)
+class Curves:
+    """The curves of one training, over all its resumes.
+
+    Args:
+        files: Logs, the oldest first.
+        validations: Metrics of every validation, by iteration.
+        final: Means of what was logged over the last tenth of the iterations.
+        iterations_per_second: None if the training logged nothing.
+        peak_memory_mib: Of the accelerator, None without one.
+    """
+
+    files: tuple[Path, ...]
+    validations: dict[int, dict[str, float]]
+    final: dict[str, float]
+    iterations_per_second: float | None
+    peak_memory_mib: float | None
+
+
+def read_curves(work_dir: Path) -> Curves:
+    """The curves in a training's folder; a resume replaces what it repeated."""
+    files = log_files(work_dir)
+    entries = [entry for path in files for entry in read_entries(path)]
+    steps = {entry['iter']: entry for entry in entries if 'iter' in entry}
+    seconds = [entry['time'] for entry in steps.values() if 'time' in entry]
+    memory = [entry['memory'] for entry in steps.values() if 'memory' in entry]
+    return Curves(
+        files=tuple(files),
+        validations={e['step']: _measured(e) for e in entries if 'iter' not in e},
+        final=_final_means(steps),
+        iterations_per_second=1 / fmean(seconds) if any(seconds) else None,
+        peak_memory_mib=max(memory, default=None),
+    )
+
+
+def log_files(work_dir: Path) -> list[Path]:
+    """What MMEngine logged of the trainings in a folder, a file each, oldest first."""
+    return sorted(work_dir.glob('*/vis_data/scalars.json'))
+
+
+def read_entries(path: Path) -> list[dict]:
+    """Entries of a log, without a last one that is half-written."""
+    entries = []
+    for line in path.read_text().splitlines():
+        try:
+            entries.append(json.loads(line))
+        except ValueError:
+            continue
+    return entries
+
+
+def _measured(entry: dict) -> dict[str, float]:
+    return {key: value for key, value in entry.items() if key not in BOOKKEEPING}
+
+
+def _final_means(steps: dict[int, dict]) -> dict[str, float]:
+    last = [e for i, e in steps.items() if i > 0.9 * max(steps)]
+    columns: dict[str, list[float]] = {}
+    for entry in last:
+        for key, value in _measured(entry).items():
+            columns.setdefault(key, []).append(value)
+    return {key: fmean(values) for key, values in columns.items()}

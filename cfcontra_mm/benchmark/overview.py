@@ -1,0 +1,74 @@
+"""What a study would do: its runs, where they stand, and how long they would take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from prettytable import PrettyTable
+
+from .launch import device_environments, finished_status
+from .plan import choose_runs, distinct_runs, plan_runs
+from .preparations import unfinished_needs
+from .progress import Status, format_seconds, seconds_left
+from .results import read_record
+from .steps import Run, Step
+from .study import Study
+
+
+def overview(
+    study: Study, out: Path, seeds: Sequence[int] = (), only: Sequence[str] = ()
+) -> str:
+    """List the runs of a study with an estimate of their time; writes nothing.
+
+    Args:
+        study: What to compare.
+        out: Folder of the study's results.
+        seeds: In place of the study's seeds.
+        only: Rows, in place of all.
+
+    Raises:
+        InputError: A config or ``only`` is wrong.
+    """
+    runs = distinct_runs(plan_runs(study, tuple(seeds or study.seeds), out))
+    finished = [status for run in runs if (status := _finished(run))]
+    labels = {status.label for status in finished}
+    chosen = choose_runs(study, runs, only)
+    unfinished = [run for run in chosen if run.label not in labels]
+    steps = [*unfinished_needs(unfinished), *unfinished]
+    queued = [_queued(step) for step in steps]
+    table = PrettyTable(['run', 'state', 'iterations'], align='l')
+    chosen_labels = {run.label for run in chosen}
+    for status in [*(s for s in finished if s.label in chosen_labels), *queued]:
+        table.add_row(_cells(status))
+    return f'{table.get_string()}\n{_estimate(finished, queued)}'
+
+
+def _finished(run: Run) -> Status | None:
+    record = read_record(run)
+    return finished_status(run, record) if record else None
+
+
+def _queued(step: Step) -> Status:
+    return Status(
+        step.label, 'queued', step.iteration(), step.max_iters, step.cost, None
+    )
+
+
+def _cells(status: Status) -> list[str]:
+    if status.state == 'done':
+        state = 'finished'
+    else:
+        state = 'resumable' if status.iteration else 'new'
+    counted = f'{status.iteration}/{status.max_iters}' if status.max_iters else '-'
+    return [status.label, state, counted]
+
+
+def _estimate(finished: Sequence[Status], queued: Sequence[Status]) -> str:
+    if not queued:
+        return 'Nothing is left to run.'
+    workers = len(device_environments(len(queued)))
+    seconds = seconds_left([*finished, *queued], workers)
+    if seconds is None:
+        return 'No estimate of time: it takes the pace of a finished run.'
+    return f'About {format_seconds(seconds)} of training, {workers} at once.'

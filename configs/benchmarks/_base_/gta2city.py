@@ -1,0 +1,12 @@
+# GTA5 in the style of Cityscapes.
+gta2city = dict(
+    preparations=[
+        dict(name='style transfer', train='configs/adain/adain_vgg19_gta2city.py'),
+        dict(
+            name='translation',
+            translate='configs/adain/adain_vgg19_gta2city.py',
+            out='data/gta5_to_cityscapes',
+            needs=['style transfer'],
+        ),
+    ]
+)

@@ -1,0 +1,12 @@
+# SYNTHIA in the style of Cityscapes.
+synthia2city = dict(
+    preparations=[
+        dict(name='style transfer', train='configs/adain/adain_vgg19_synthia2city.py'),
+        dict(
+            name='translation',
+            translate='configs/adain/adain_vgg19_synthia2city.py',
+            out='data/synthia_to_cityscapes',
+            needs=['style transfer'],
+        ),
+    ]
+)

@@ -1,0 +1,38 @@
+# Table 3: what style transfer and the contrast each add to MinEnt.
+_base_ = './_base_/gta2city.py'
+study = dict(
+    name='table3_ablation',
+    preparations={{_base_.gta2city.preparations}},
+    rows=[
+        dict(
+            name='MinEnt',
+            config='configs/ablation/gta2city_1_minent.py',
+            cost=2.0,
+        ),
+        dict(
+            name='MinEnt + style',
+            config='configs/ablation/gta2city_2_minent_style.py',
+            cost=2.0,
+            needs=['translation'],
+        ),
+        dict(
+            name='MinEnt + contrast',
+            config='configs/ablation/gta2city_3_minent_contrast.py',
+            cost=2.5,
+        ),
+        dict(
+            name='CFContra',
+            config='configs/ablation/gta2city_4_minent_style_contrast.py',
+            cost=2.5,
+            needs=['translation'],
+        ),
+    ],
+    published={
+        'MinEnt': dict(mIoU=42.3),
+        'MinEnt + style': dict(mIoU=44.8),
+        'MinEnt + contrast': dict(mIoU=45.4),
+        'CFContra': dict(mIoU=45.8),
+    },
+    reference='MinEnt',
+    seeds=[0, 1, 2],
+)

@@ -1,0 +1,52 @@
+"""Train and compare the rows of a study: one command, one table."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from cfcontra_mm.benchmark import load_study, overview, run_study, write_tables
+from cfcontra_mm.errors import InputError
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        'study', type=Path, help='for example configs/benchmarks/table2_gta2city.py'
+    )
+    parser.add_argument(
+        '--seeds', type=int, nargs='+', default=[], help="default: the study's own"
+    )
+    parser.add_argument(
+        '--only', nargs='+', default=[], metavar='NAME', help='start only these rows'
+    )
+    parser.add_argument('--out', type=Path, help='default: work_dirs/STUDY')
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        '--dry-run', action='store_true', help='list the runs and estimate their time'
+    )
+    what.add_argument(
+        '--tables-only', action='store_true', help='make the tables of results.jsonl'
+    )
+    return parser.parse_args()
+
+
+def main() -> int:
+    args = parse_args()
+    study = load_study(args.study)
+    out = args.out or Path('work_dirs', study.name)
+    if args.dry_run:
+        print(overview(study, out, args.seeds, args.only))
+        return 0
+    if args.tables_only:
+        write_tables(study, out, args.seeds)
+        return 0
+    tools = Path(__file__).resolve().parent
+    return run_study(study, out, tools, args.seeds, args.only)
+
+
+if __name__ == '__main__':
+    try:
+        sys.exit(main())
+    except InputError as error:
+        print(f'error: {error}', file=sys.stderr)
+        sys.exit(2)
