@@ -289,6 +289,15 @@ def newest_child(work_dir):
     raise AssertionError(f'no process works in {work_dir}')
 
 
+@pytest.fixture
+def _minds_interrupts():
+    """A shell starts background processes deaf to SIGINT; the tests may be one."""
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, previous)
+
+
+@pytest.mark.usefixtures('_minds_interrupts')
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_interrupt_ends_the_children_and_continues_later(fake, capsys, number):
     fake.configure('method', seconds_per_iter=0.1)
