@@ -32,6 +32,9 @@ class DomainIoUMetric(IoUMetric):
 
     def __init__(self, subsets: dict[str, Sequence[str]] | None = None, **kwargs):
         super().__init__(**kwargs)
+        if self.output_dir is not None:
+            # mmseg leaves it to the first rank, which another may be ahead of.
+            Path(self.output_dir).mkdir(parents=True, exist_ok=True)
         self.subsets = subsets or {}
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
