@@ -16,6 +16,12 @@ from .plan import choose_runs, distinct_runs, plan_runs
 from .preparations import unfinished_needs
 from .progress import ProgressPrinter, Status, format_seconds, progress_line
 from .results import read_record, read_results, write_results, write_whole
+from .selections import (
+    CAPTION,
+    compare_selections,
+    selection_csv,
+    selection_text,
+)
 from .sheet import draw_sheet, load_samples
 from .steps import Run, Step
 from .study import Study
@@ -138,9 +144,14 @@ def write_tables(study: Study, out: Path, seeds: Sequence[int] = ()) -> None:
     results = read_results(out / 'results.jsonl')
     table = Table(study, seeds, summarize(study, seeds, results))
     text = f'{text_table(table)}\n{table.caption()}\n'
+    markdown = f'{markdown_table(table)}\n\n{table.caption()}\n'
+    if selections := compare_selections(study, seeds, results):
+        text += f'\n{selection_text(selections)}\n{CAPTION}\n'
+        markdown += f'\n{selection_text(selections, markdown=True)}\n\n{CAPTION}\n'
+        write_whole(out / 'selection.csv', selection_csv(selections))
     print(text, end='')
     write_whole(out / 'table.txt', text)
-    write_whole(out / 'table.md', f'{markdown_table(table)}\n\n{table.caption()}\n')
+    write_whole(out / 'table.md', markdown)
     write_whole(out / 'table.tex', latex_table(table) + '\n')
     write_whole(out / 'table.csv', csv_table(table))
     print(f'Written: {out}/table.txt, table.md, table.tex, table.csv')

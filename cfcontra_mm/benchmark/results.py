@@ -64,6 +64,7 @@ class Result:
         metrics: See :class:`Record`; empty if it failed.
         final: Means of what the training logged at its end, see :class:`Curves`.
         per_image: Pixel counts of every image, None if there are none.
+        validations: Metrics of every validation by iteration.
     """
 
     status: str
@@ -71,6 +72,7 @@ class Result:
     metrics: Mapping[str, float] = field(default_factory=dict)
     final: Mapping[str, float] = field(default_factory=dict)
     per_image: Path | None = None
+    validations: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
 
     def class_ious(self) -> dict[str, float]:
         """IoU in percent by class name, in the order of the data set."""
@@ -223,7 +225,7 @@ def read_results(path: Path) -> dict[tuple[str, int], Result]:
 def _result(line: dict[str, Any], path: Path) -> Result:
     if line['status'] == 'failed':
         return Result('failed')
-    metrics = {k: math.nan if v is None else v for k, v in line['metrics'].items()}
+    metrics = _with_nan(line['metrics'])
     counts = path.parent / line['per_image'] if line['per_image'] else None
     return Result(
         status='done',
@@ -232,4 +234,9 @@ def _result(line: dict[str, Any], path: Path) -> Result:
         final=line['final'],
         # A file of results may travel without the runs' folders.
         per_image=counts if counts and counts.exists() else None,
+        validations={int(i): _with_nan(v) for i, v in line['validations'].items()},
     )
+
+
+def _with_nan(metrics: Mapping[str, float | None]) -> dict[str, float]:
+    return {k: math.nan if v is None else v for k, v in metrics.items()}

@@ -105,7 +105,7 @@ def _summarize_row(
 ) -> Summary:
     found = {seed: results.get((row.name, seed), Result('not run')) for seed in seeds}
     by_seed = tuple(
-        _miou(study, result) if result.status == 'done' else result.status
+        table_miou(study, result.metrics) if result.status == 'done' else result.status
         for result in found.values()
     )
     versions = tuple(sorted({r.version for r in found.values() if r.version}))
@@ -131,10 +131,11 @@ def _class_ious(study: Study, result: Result) -> dict[str, float]:
     return {name: ious[name] for name in study.classes or ious}
 
 
-def _miou(study: Study, result: Result) -> float:
+def table_miou(study: Study, metrics: Mapping[str, float]) -> float:
+    """MIoU over the classes of the table, in percent, of a test or a validation."""
     if not study.classes:
-        return result.metrics['mIoU']
-    ious = _class_ious(study, result).values()
+        return metrics['mIoU']
+    ious = [metrics[f'IoU.{name}'] for name in study.classes]
     return fmean(iou for iou in ious if not math.isnan(iou))
 
 

@@ -132,8 +132,7 @@ class AdaINStyleTransfer(BaseModel):
         """As :meth:`forward`, with the style's statistics known."""
         height, width = content.shape[2:]
         features = self._encode(content)[-1]
-        restyled = _restyle(features, style)
-        wanted = alpha * restyled + (1 - alpha) * features
+        wanted = torch.lerp(features, _restyle(features, style), alpha)
         # Pooling rounded an odd size up at the lower right.
         return self.decoder(wanted)[:, :, :height, :width]
 

@@ -7,7 +7,7 @@ optim_wrapper = dict(
 param_scheduler = [
     dict(type='PolyLR', power=0.9, eta_min=0.0, begin=0, end=400, by_epoch=False)
 ]
-train_cfg = dict(max_iters=400, val_interval=400)
+train_cfg = dict(max_iters=400, val_interval=100)
 default_hooks = dict(
     logger=dict(interval=20),
     checkpoint=dict(interval=100),
