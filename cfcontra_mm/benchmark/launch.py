@@ -20,6 +20,8 @@ from .results import Record
 from .steps import Run, Step
 
 GRACE_SECONDS = 10.0
+# Of a tool that was asked for what cannot be; asking again would not help.
+USAGE_ERROR = 2
 
 
 def device_environments(num_steps: int) -> list[dict[str, str]]:
@@ -39,6 +41,8 @@ def device_environments(num_steps: int) -> list[dict[str, str]]:
 class Job:
     """A step on its way: its processes one after the other, then its mark.
 
+    A process that crashes is given one more chance, from the newest checkpoint on.
+
     Args:
         step: The step, queued until :meth:`start`.
     """
@@ -52,7 +56,7 @@ class Job:
         self.seconds = 0.0
         self.seconds_per_iter: float | None = None
         self.process: subprocess.Popen | None = None
-        self.outcome = self.error = ''
+        self.outcome = self.error = self.crash = ''
 
     def start(
         self, tools: Path, environment: dict[str, str], keep_open: Sequence[int] = ()
@@ -66,9 +70,13 @@ class Job:
         """
         self.environment = environment
         self.keep_open = keep_open
+        self.tools = tools
         self.started = time.time()
         self.step.begin()
-        self.remaining = deque(self.step.commands(tools).items())
+        self._work()
+
+    def _work(self) -> None:
+        self.remaining = deque(self.step.commands(self.tools).items())
         self._go_on()
 
     def _go_on(self) -> None:
@@ -97,10 +105,18 @@ class Job:
         if self.state in RUNNING:
             status = self.process.poll()
             if status:
-                self.fail(f'{self.state} ended with exit status {status}')
+                self._recover(status)
             elif status == 0:
                 self._go_on()
         return self.state in RUNNING
+
+    def _recover(self, status: int) -> None:
+        error = f'{self.state} ended with exit status {status}'
+        if self.crash or status == USAGE_ERROR:
+            self.fail(error)
+        else:
+            self.crash = error
+            self._work()
 
     def _finish(self) -> None:
         self.seconds = time.time() - self.started

@@ -126,7 +126,8 @@ def _work_through(
 def _outcome(job: Job) -> str:
     if job.state == 'failed':
         return f'{job.step.label} failed: {job.error}'
-    return f'{job.step.label}: {job.outcome} ({format_seconds(job.seconds)})'
+    crash = f', restarted once: {job.crash}' if job.crash else ''
+    return f'{job.step.label}: {job.outcome} ({format_seconds(job.seconds)}){crash}'
 
 
 def write_tables(study: Study, out: Path, seeds: Sequence[int] = ()) -> None:

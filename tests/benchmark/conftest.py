@@ -20,7 +20,8 @@ test_dataloader = dict(dataset=dict(
         dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'),
         dict(type='PackSegInputs')]))
 fake = dict(
-    fails_at={fails_at}, seconds_per_iter={seconds_per_iter},
+    fails_at={fails_at}, crashes_at={crashes_at}, exit_status={exit_status},
+    seconds_per_iter={seconds_per_iter},
     metrics={metrics})
 """
 MIOUS = {'source': 20.0, 'method': 26.0, 'oracle': 50.0}
@@ -75,6 +76,8 @@ class FakeStudy:
             'data_root': str(self.pictures),
             'max_iters': 20,
             'fails_at': None,
+            'crashes_at': None,
+            'exit_status': 1,
             'seconds_per_iter': 0.0,
             'metrics': metrics(MIOUS.get(name, 0.0)),
         }

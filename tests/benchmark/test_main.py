@@ -247,6 +247,25 @@ def test_failed_run_is_named_and_the_others_finish(fake, capsys):
     assert list(csv.DictReader((fake.out / 'table.csv').open())) == rows
 
 
+def test_crashed_training_goes_on_once_from_its_checkpoint(fake, capsys):
+    fake.configure('method', crashes_at=15)
+    assert fake.run() == 0
+    (log,) = fake.logs('method')
+    assert log.count('iter_10.pth') == 1
+    assert (
+        'restarted once: training ended with exit status 1' in capsys.readouterr().out
+    )
+
+
+def test_crashes_that_repeat_and_wrong_arguments_end_a_run(fake):
+    fake.configure('source', crashes_at=5)  # before the first checkpoint
+    fake.configure('method', crashes_at=15, exit_status=2)
+    assert fake.run() == 1
+    assert [trainings(fake, name) for name in ('source', 'method')] == [2, 1]
+    lines = (fake.out / 'results.jsonl').read_text().splitlines()
+    assert [json.loads(line)['status'] for line in lines] == ['failed'] * 2 + ['done']
+
+
 def test_test_without_miou_fails_the_run(fake, capsys):
     fake.configure('method', metrics={'aAcc': 80.0})
     assert fake.run() == 1
@@ -264,15 +283,15 @@ def test_killed_training_resumes_from_its_last_checkpoint(fake):
         os.kill(pid, signal.SIGKILL)
 
     thread = when_iteration(fake, 'method', 13, kill)
-    assert fake.run() == 1
+    assert fake.run() == 0
     thread.join()
     assert pids
-    assert fake.run() == 0
     (log,) = fake.logs('method')
     assert log.count('train ') == 2
     assert log.rstrip().splitlines()[-2].endswith('iter_10.pth')
     (result,) = fake.out.glob('runs/method_*/result.json')
-    assert json.loads(result.read_text())['resumed_from'] == 10
+    # The time of the record is that of both processes, from iteration 0 on.
+    assert json.loads(result.read_text())['resumed_from'] == 0
 
 
 def newest_child(work_dir):

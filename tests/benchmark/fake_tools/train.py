@@ -30,6 +30,8 @@ with (vis_data / 'scalars.json').open('a') as scalars:
         print(json.dumps(entry), file=scalars, flush=True)
         if fake['fails_at'] == iteration:
             raise RuntimeError('loss is NaN')
+        if fake['crashes_at'] == iteration and not args.resume:
+            sys.exit(fake['exit_status'])
         if iteration % 10 == 0:
             checkpoint = args.work_dir / f'iter_{iteration}.pth'
             checkpoint.touch()
