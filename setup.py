@@ -74,6 +74,7 @@ setup(
         'opencv-python',
         'pillow',
         'prettytable',
+        'rich',
         'scipy>=1.15',
         'torch>=2.6',
         'torchvision',

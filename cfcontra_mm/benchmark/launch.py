@@ -132,7 +132,7 @@ class Job:
 
     def status(self) -> Status:
         """Where the step stands, from its log."""
-        iteration, pace = read_training(self.step.work_dir, self.started)
+        iteration, pace, miou = read_training(self.step.work_dir, self.started)
         self.seconds_per_iter = pace or self.seconds_per_iter
         if self.state in ('testing', 'done'):
             iteration = self.step.max_iters
@@ -143,6 +143,7 @@ class Job:
             self.step.max_iters,
             self.step.cost,
             self.seconds_per_iter,
+            miou,
         )
 
     def terminate(self) -> None:

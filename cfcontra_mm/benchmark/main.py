@@ -14,7 +14,13 @@ from .guards import locked, own_folders, terminable
 from .launch import Job, Pool, device_environments, finished_status
 from .plan import choose_runs, distinct_runs, plan_runs
 from .preparations import unfinished_needs
-from .progress import ProgressPrinter, Status, format_seconds, progress_line
+from .progress import (
+    ProgressPrinter,
+    Status,
+    format_seconds,
+    progress_line,
+    progress_view,
+)
 from .results import read_record, read_results, write_results, write_whole
 from .selections import (
     CAPTION,
@@ -64,20 +70,20 @@ def run_study(
     seeds = tuple(dict.fromkeys(seeds or study.seeds))
     runs = plan_runs(study, seeds, out)
     chosen = distinct_runs(choose_runs(study, runs, only))
-    printer = ProgressPrinter()
     busy = (
         f'{out}: runs of this folder are still under way; wait for them or choose '
         'another with --out'
     )
     with locked(out / '.lock', busy) as lock, terminable():
         try:
-            if study.data:
-                _write_data(study.data, printer)
-            failed = _finish_runs(chosen, tools, printer, lock)
+            with ProgressPrinter() as printer:
+                if study.data:
+                    _write_data(study.data, printer)
+                failed = _finish_runs(chosen, tools, printer, lock)
         except KeyboardInterrupt:
-            printer.message('Stopped. The same command continues where it ended.')
+            print('Stopped. The same command continues where it ended.')
             return 130
-        printer.message('All runs have ended.')
+        print('All runs have ended.')
         write_results(runs, {job.step.identity: job.error for job in failed}, out)
         write_tables(study, out, seeds)
         _write_sheet(study, [run for run in runs if run.seed == seeds[0]], out)
@@ -117,7 +123,9 @@ def _work_through(
             for job in pool.step():
                 printer.message(_outcome(job))
             statuses = [*finished, *pool.statuses()]
-            printer.update(progress_line(statuses, pool.num_workers))
+            workers = pool.num_workers
+            view = progress_view(statuses, workers)
+            printer.update(progress_line(statuses, workers), view)
             time.sleep(POLL_SECONDS)
     finally:
         pool.stop()

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import heapq
-import shutil
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
 from .curves import log_files, read_entries
 
 PLAIN_INTERVAL = 20.0
+QUEUED_LINES = 5
 RUNNING = ('training', 'testing', 'translating')
 
 
@@ -28,6 +33,7 @@ class Status:
         max_iters: Iterations in all, 0 for a step that does not count them.
         cost: Time of one iteration relative to other steps.
         seconds_per_iter: As measured, None before the first log entry.
+        latest_miou: Of the last validation, None before the first.
     """
 
     label: str
@@ -36,21 +42,29 @@ class Status:
     max_iters: int
     cost: float
     seconds_per_iter: float | None
+    latest_miou: float | None = None
 
 
-def read_training(work_dir: Path, since: float) -> tuple[int, float | None]:
-    """Last logged iteration and mean seconds per iteration of a training.
+def read_training(
+    work_dir: Path, since: float
+) -> tuple[int, float | None, float | None]:
+    """Last logged iteration, mean seconds per iteration, latest mIoU of a training.
 
     Reads the newest ``*/vis_data/scalars.json`` that MMEngine wrote after ``since``
-    (seconds of the epoch); (0, None) before its first entry.
+    (seconds of the epoch); (0, None, None) before its first entry.
     """
     logs = log_files(work_dir)
     if not logs or logs[-1].stat().st_mtime < since:
-        return 0, None
-    entries = [e for e in read_entries(logs[-1]) if 'iter' in e]
-    times = [e['time'] for e in entries if 'time' in e]
-    iteration = entries[-1]['iter'] if entries else 0
-    return iteration, sum(times) / len(times) if times else None
+        return 0, None, None
+    entries = read_entries(logs[-1])
+    steps = [e for e in entries if 'iter' in e]
+    times = [e['time'] for e in steps if 'time' in e]
+    mious = [e['mIoU'] for e in entries if 'mIoU' in e]
+    return (
+        steps[-1]['iter'] if steps else 0,
+        sum(times) / len(times) if times else None,
+        mious[-1] if mious else None,
+    )
 
 
 def seconds_left(statuses: Sequence[Status], num_workers: int) -> float | None:
@@ -105,30 +119,65 @@ def format_seconds(seconds: float | None) -> str:
     return f'{hours}:{minute:02}:{second:02}' if hours else f'{minute}:{second:02}'
 
 
-class ProgressPrinter:
-    """Show one changing line, and messages that stay.
+def progress_view(statuses: Sequence[Status], num_workers: int) -> Table:
+    """A line for every step under way or queued next, and the totals in the title.
 
-    On a terminal the line is rewritten in place; elsewhere it is printed anew every
+    Steps that are done or failed have had their message; of the queue, those that do
+    not fit are counted.
+    """
+    line = progress_line(statuses, num_workers).rsplit(' | ', 1)[0]
+    view = Table(title=line, title_justify='left', title_style='', box=SIMPLE)
+    for heading in ('run', 'state', 'iteration', 'ETA', 'latest mIoU'):
+        view.add_column(heading, justify='left' if heading == 'run' else 'right')
+    running = [s for s in statuses if s.state in RUNNING]
+    queued = [s for s in statuses if s.state == 'queued']
+    for status in [*running, *queued[:QUEUED_LINES]]:
+        view.add_row(*_view_cells(status))
+    if len(queued) > QUEUED_LINES:
+        view.add_row(f'{len(queued) - QUEUED_LINES} more', 'queued')
+    return view
+
+
+def _view_cells(status: Status) -> list[str]:
+    counted = f'{status.iteration}/{status.max_iters}' if status.max_iters else '-'
+    left = status.max_iters - status.iteration
+    pace = status.seconds_per_iter if status.state in RUNNING else None
+    eta = format_seconds(pace and pace * left)
+    miou = '-' if status.latest_miou is None else f'{status.latest_miou:.1f}'
+    # Text, as a name in brackets would else be read as a style.
+    return [Text(status.label), status.state, counted, eta, miou]
+
+
+class ProgressPrinter:
+    """Show how far the steps are, and messages that stay; a context.
+
+    On a terminal a view is redrawn in place; elsewhere a line is printed every
     ``PLAIN_INTERVAL`` seconds.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
-        self.stream = stream or sys.stdout
-        self.on_terminal = self.stream.isatty()
+        self.console = Console(file=stream, soft_wrap=True)
+        # Redrawn by `update` alone: a thread would draw into what tests print.
+        self.live = Live(console=self.console, auto_refresh=False, transient=True)
         self.last_plain = float('-inf')
 
-    def update(self, line: str) -> None:
-        """Show the line in place of the one before."""
-        if self.on_terminal:
-            self._write('\r\033[K' + line[: shutil.get_terminal_size().columns - 1])
+    def __enter__(self) -> ProgressPrinter:
+        if self.console.is_terminal:
+            self.live.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.live.stop()
+
+    def update(self, line: str, view: Table | None = None) -> None:
+        """Show the view, without one the line, in place of the one before."""
+        if self.console.is_terminal:
+            self.live.update(view or Text(line), refresh=True)
         elif time.monotonic() - self.last_plain >= PLAIN_INTERVAL:
             self.last_plain = time.monotonic()
-            self._write(line + '\n')
+            self.message(line)
 
     def message(self, text: str) -> None:
         """Print a line that stays."""
-        self._write(('\r\033[K' if self.on_terminal else '') + text + '\n')
-
-    def _write(self, text: str) -> None:
-        self.stream.write(text)
-        self.stream.flush()
+        self.console.print(text, markup=False, highlight=False)
+        self.console.file.flush()

@@ -1,5 +1,7 @@
 import io
+import re
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -9,6 +11,7 @@ from cfcontra_mm.benchmark.progress import (
     Status,
     format_seconds,
     progress_line,
+    progress_view,
     read_training,
     seconds_left,
 )
@@ -88,13 +91,13 @@ def test_read_training_skips_validation_and_a_torn_line(tmp_path):
     )
     write_log(tmp_path, '20250102_000000', text)
     write_log(tmp_path, '20250101_000000', text.replace('100', '900'))
-    assert read_training(tmp_path, since=0) == (100, pytest.approx(0.3))
+    assert read_training(tmp_path, since=0) == (100, pytest.approx(0.3), 30.0)
 
 
 def test_read_training_ignores_an_earlier_attempt(tmp_path):
-    assert read_training(tmp_path, since=0) == (0, None)
+    assert read_training(tmp_path, since=0) == (0, None, None)
     write_log(tmp_path, '20250101_000000', '{"time": 0.2, "iter": 50}')
-    assert read_training(tmp_path, since=time.time() + 10) == (0, None)
+    assert read_training(tmp_path, since=time.time() + 10) == (0, None, None)
 
 
 class Terminal(io.StringIO):
@@ -102,15 +105,28 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_terminal_line_is_rewritten_and_fits(monkeypatch):
-    monkeypatch.setenv('COLUMNS', '10')
+def printed(stream):
+    """What a terminal was sent, without its escape sequences."""
+    return re.sub(r'\x1b\[[0-9;?]*[A-Za-z]', '', stream.getvalue())
+
+
+def test_terminal_shows_the_view_and_gets_its_cursor_back(monkeypatch):
+    monkeypatch.setenv('TERM', 'xterm')
     stream = Terminal()
-    printer = ProgressPrinter(stream)
-    printer.update('0123456789abc')
-    printer.update('next')
-    printer.message('done')
-    start = '\r\033[K'
-    assert stream.getvalue() == f'{start}012345678{start}next{start}done\n'
+    running = replace(status('training', 20, pace=1.5, label='[b]'), latest_miou=31.26)
+    queued = [status('queued', 0, label=f'later {index}') for index in range(7)]
+    with ProgressPrinter(stream) as printer:
+        printer.update('line', progress_view([running, *queued], num_workers=1))
+        printer.message('[b]: done')
+    text = printed(stream)
+    assert '20/800 it (2 %) | ETA 19:30' in text  # 780 iterations of 1.5 s
+    (line,) = [x for x in text.splitlines() if 'training' in x][:1]
+    assert line.split() == ['[b]', 'training', '20/100', '2:00', '31.3']
+    assert 'later 4' in text
+    assert 'later 5' not in text
+    assert '2 more' in text
+    assert '[b]: done' in text
+    assert stream.getvalue().count('\x1b[?25l') == stream.getvalue().count('\x1b[?25h')
 
 
 def test_plain_lines_keep_their_distance(monkeypatch):
