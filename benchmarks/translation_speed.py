@@ -1,14 +1,16 @@
 """Pictures per second of translate_dataset against its plain forward passes.
 
 The plain cost is the encoder and the decoder on pictures of the same sizes that lie in
-memory already. The data set is translated into a temporary folder; the two alternate,
-since other work on the machine slows both.
+memory already, with the weights in either layout; the tool has them channels-last. The
+data set is translated into a temporary folder; all alternate, since other work on the
+machine slows them alike.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import copy
 import os
 import tempfile
 import time
@@ -25,6 +27,11 @@ from cfcontra_mm.engine.launch import load_config
 from cfcontra_mm.engine.translate import translate_dataset
 from cfcontra_mm.engine.translation_plan import Options
 from cfcontra_mm.models.translation import AdaINStyleTransfer, load_translator
+
+LAYOUTS = {
+    'contiguous': torch.contiguous_format,
+    'channels-last': torch.channels_last,
+}
 
 
 def parse_args() -> argparse.Namespace:
@@ -45,8 +52,11 @@ def picture_sizes(cfg: Config) -> list[tuple[int, int]]:
 
 
 @torch.no_grad()
-def plain_seconds(model: AdaINStyleTransfer, sizes: list[tuple[int, int]]) -> float:
+def plain_seconds(
+    model: AdaINStyleTransfer, sizes: list[tuple[int, int]], layout: torch.memory_format
+) -> float:
     """Time of an encoder and a decoder pass for every picture, one at a time."""
+    model = copy.deepcopy(model).to(memory_format=layout)
     pictures = {size: torch.rand(1, 3, *size) for size in set(sizes)}
     start = time.perf_counter()
     for size in sizes:
@@ -69,18 +79,18 @@ def main() -> None:
     cfg = load_config(args.config, {})
     model = load_translator(args.config, args.checkpoint)
     sizes = picture_sizes(cfg)
-    ratios = []
+    ratios = {layout: [] for layout in LAYOUTS}
     threads = torch.get_num_threads()
     for _ in range(args.rounds):
-        torch.set_num_threads(threads)  # which the tool divides among pictures
-        plain = plain_seconds(model, sizes)
         tool = tool_seconds(cfg, model, args.checkpoint)
-        ratios.append(plain / tool)
-        print(
-            f'{len(sizes) / plain:.2f} pictures/s plain, {len(sizes) / tool:.2f} '
-            f'translated and written: {plain / tool:.2f} of it'
-        )
-    print(f'median ratio {np.median(ratios):.2f} with {threads} threads of torch')
+        torch.set_num_threads(threads)  # which the tool divides among pictures
+        print(f'{len(sizes) / tool:.1f} pictures/s translated and written')
+        for name, layout in LAYOUTS.items():
+            plain = plain_seconds(model, sizes, layout)
+            ratios[name].append(plain / tool)
+            print(f'  {len(sizes) / plain:.1f} plain, {name}: {plain / tool:.2f} of it')
+    medians = ', '.join(f'{np.median(r):.2f} ({name})' for name, r in ratios.items())
+    print(f'median ratios {medians} with {threads} threads of torch')
 
 
 if __name__ == '__main__':
