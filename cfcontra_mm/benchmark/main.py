@@ -14,13 +14,7 @@ from .guards import locked, own_folders, terminable
 from .launch import Job, Pool, device_environments, finished_status
 from .plan import choose_runs, distinct_runs, plan_runs
 from .preparations import unfinished_needs
-from .progress import (
-    ProgressPrinter,
-    Status,
-    format_seconds,
-    progress_line,
-    progress_view,
-)
+from .progress import ProgressPrinter, Status, format_seconds
 from .results import read_record, read_results, write_results, write_whole
 from .selections import (
     CAPTION,
@@ -123,9 +117,7 @@ def _work_through(
             for job in pool.step():
                 printer.message(_outcome(job))
             statuses = [*finished, *pool.statuses()]
-            workers = pool.num_workers
-            view = progress_view(statuses, workers)
-            printer.update(progress_line(statuses, workers), view)
+            printer.show(statuses, pool.num_workers)
             time.sleep(POLL_SECONDS)
     finally:
         pool.stop()

@@ -156,7 +156,7 @@ class ProgressPrinter:
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
-        self.console = Console(file=stream, soft_wrap=True)
+        self.console = Console(file=stream)
         # Redrawn by `update` alone: a thread would draw into what tests print.
         self.live = Live(console=self.console, auto_refresh=False, transient=True)
         self.last_plain = float('-inf')
@@ -169,15 +169,23 @@ class ProgressPrinter:
     def __exit__(self, *error: object) -> None:
         self.live.stop()
 
-    def update(self, line: str, view: Table | None = None) -> None:
-        """Show the view, without one the line, in place of the one before."""
+    def show(self, statuses: Sequence[Status], num_workers: int) -> None:
+        """Show where the steps stand in place of what was shown before."""
         if self.console.is_terminal:
-            self.live.update(view or Text(line), refresh=True)
+            self.live.update(progress_view(statuses, num_workers), refresh=True)
+        else:
+            self.update(progress_line(statuses, num_workers))
+
+    def update(self, line: str) -> None:
+        """Show a line in place of what was shown before."""
+        if self.console.is_terminal:
+            text = Text(line, no_wrap=True, overflow='crop')
+            self.live.update(text, refresh=True)
         elif time.monotonic() - self.last_plain >= PLAIN_INTERVAL:
             self.last_plain = time.monotonic()
             self.message(line)
 
     def message(self, text: str) -> None:
         """Print a line that stays."""
-        self.console.print(text, markup=False, highlight=False)
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
         self.console.file.flush()

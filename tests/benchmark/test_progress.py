@@ -11,7 +11,6 @@ from cfcontra_mm.benchmark.progress import (
     Status,
     format_seconds,
     progress_line,
-    progress_view,
     read_training,
     seconds_left,
 )
@@ -116,7 +115,7 @@ def test_terminal_shows_the_view_and_gets_its_cursor_back(monkeypatch):
     running = replace(status('training', 20, pace=1.5, label='[b]'), latest_miou=31.26)
     queued = [status('queued', 0, label=f'later {index}') for index in range(7)]
     with ProgressPrinter(stream) as printer:
-        printer.update('line', progress_view([running, *queued], num_workers=1))
+        printer.show([running, *queued], num_workers=1)
         printer.message('[b]: done')
     text = printed(stream)
     assert '20/800 it (2 %) | ETA 19:30' in text  # 780 iterations of 1.5 s
@@ -127,6 +126,31 @@ def test_terminal_shows_the_view_and_gets_its_cursor_back(monkeypatch):
     assert '2 more' in text
     assert '[b]: done' in text
     assert stream.getvalue().count('\x1b[?25l') == stream.getvalue().count('\x1b[?25h')
+
+
+def test_terminal_line_is_rewritten_and_fits(monkeypatch):
+    monkeypatch.setenv('TERM', 'xterm')
+    monkeypatch.setenv('COLUMNS', '10')
+    stream = Terminal()
+    with ProgressPrinter(stream) as printer:
+        printer.update('0123456789abc')
+        printer.update('next')
+        printer.message('longer than ten columns')
+    text = printed(stream)
+    assert '0123456789' in text
+    assert 'a' not in text.split('next')[0]
+    assert 'next' in text
+    assert 'longer than ten columns' in text
+    assert '\x1b[2K' in stream.getvalue()  # a line that is erased
+
+
+def test_view_fits_a_narrow_terminal(monkeypatch):
+    monkeypatch.setenv('TERM', 'xterm')
+    monkeypatch.setenv('COLUMNS', '40')
+    stream = Terminal()
+    with ProgressPrinter(stream) as printer:
+        printer.show([status('training', 20, label='a long name ' * 9)], 1)
+    assert max(map(len, printed(stream).splitlines())) <= 40
 
 
 def test_plain_lines_keep_their_distance(monkeypatch):
