@@ -9,13 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from prettytable import PrettyTable, TableStyle
+from prettytable import TableStyle
 
 from cfcontra_mm.evaluation.selection import History, select_checkpoint, spearman
 
 from .results import Result
 from .study import Study
 from .summary import Results, table_miou
+from .tables import method_table
 
 # Scores of LabelFreeScores by their headings.
 VALIDATORS = {
@@ -104,13 +105,15 @@ def _compare(name: str, histories: Sequence[History]) -> Selections:
 
 def selection_text(rows: Sequence[Selections], markdown: bool = False) -> str:
     """A table for people: what each way reports, and how well each score ranks."""
-    pretty = PrettyTable(_headings())
-    pretty.align = 'r'
-    pretty.align['method'] = 'l'
-    for row in rows:
-        cells = [_spread(row.miou.get(name, ())) for name in _ways()]
-        cells += [_rank(row.rank.get(name, ())) for name in VALIDATORS]
-        pretty.add_row([row.name, *cells])
+    cells = [
+        [
+            row.name,
+            *(_spread(row.miou.get(name, ())) for name in _ways()),
+            *(_rank(row.rank.get(name, ())) for name in VALIDATORS),
+        ]
+        for row in rows
+    ]
+    pretty = method_table(_headings(), cells)
     if markdown:
         pretty.set_style(TableStyle.MARKDOWN)
     return pretty.get_string()

@@ -118,11 +118,16 @@ def markdown_table(table: Table) -> str:
 
 def _pretty_table(table: Table, shorten: Callable[[str], str]) -> PrettyTable:
     columns = _columns(table, shorten)
-    pretty = PrettyTable()
-    pretty.field_names = list(columns)
+    rows = [[cell(row) for cell in columns.values()] for row in table.rows]
+    return method_table(list(columns), rows)
+
+
+def method_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> PrettyTable:
+    """A table whose first column names methods and whose others hold figures."""
+    pretty = PrettyTable(headings)
     pretty.align = 'r'
-    pretty.align['method'] = 'l'
-    pretty.add_rows([[cell(row) for cell in columns.values()] for row in table.rows])
+    pretty.align[headings[0]] = 'l'
+    pretty.add_rows(rows)
     return pretty
 
 
