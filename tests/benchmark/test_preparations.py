@@ -73,15 +73,15 @@ def files(*folders):
 
 def interrupt_once(monkeypatch, path):
     """Press Ctrl-C when the file is there."""
-    real = main.progress_line
+    real = main.ProgressPrinter.show
 
     def press(*arguments):
         if path.exists():
-            monkeypatch.setattr(main, 'progress_line', real)
+            monkeypatch.setattr(main.ProgressPrinter, 'show', real)
             raise KeyboardInterrupt
-        return real(*arguments)
+        real(*arguments)
 
-    monkeypatch.setattr(main, 'progress_line', press)
+    monkeypatch.setattr(main.ProgressPrinter, 'show', press)
 
 
 @pytest.mark.slow
