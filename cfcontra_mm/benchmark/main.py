@@ -162,7 +162,7 @@ def _write_sheet(study: Study, runs: Sequence[Run], out: Path) -> None:
     predictions = {
         run.row: run.predictions if read_record(run) else None for run in runs
     }
-    samples = load_samples(study.measured()[0].config, SHEET_ROWS)
+    samples = load_samples(study.resolve(study.measured()[0]), SHEET_ROWS)
     draw_sheet(samples, predictions).save(out / 'sheet.tmp.png')
     os.replace(out / 'sheet.tmp.png', out / 'sheet.png')
     print(f'Written: {out}/sheet.png')

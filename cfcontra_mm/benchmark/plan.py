@@ -34,8 +34,8 @@ def plan_runs(study: Study, seeds: tuple[int, ...], out: Path) -> list[Run]:
     runs = []
     for row in study.measured():
         needs = tuple(prepared[name] for name in row.needs)
-        overrides = {**study.shared, **row.overrides}
-        config = read_config(row.config, overrides)
+        overrides = study.overrides(row)
+        config = study.resolve(row)
         for seed in seeds:
             run = _plan_run(row, seed, config, needs, study.data, out)
             folder = folders.setdefault(run.identity, run.work_dir)
@@ -104,11 +104,12 @@ def _plan_preparation(
     out: Path,
 ) -> PreparationStep:
     kind, path = preparation.kind, preparation.config
-    config = read_config(path)
+    config = read_config(path, preparation.overrides)
     max_iters = _max_iters(config, path)
     common = dict(
         label=preparation.name,
         config=path,
+        overrides=preparation.overrides,
         identity=_identity(config, data, needs, kind=kind, out=preparation.out),
         work_dir=preparation.folder,
         log=out / 'preparations' / f'{_file_name(preparation.name)}.log',

@@ -6,9 +6,9 @@ import json
 import os
 from abc import abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from cfcontra_mm.errors import InputError
 
@@ -30,6 +30,7 @@ class PreparationStep(Step):
         work_dir: Folder that it fills.
         log: File that takes what the processes print.
         needs: Preparations that must be finished before it starts.
+        overrides: Settings in place of the config's, by their dotted keys.
     """
 
     label: str
@@ -39,6 +40,7 @@ class PreparationStep(Step):
     work_dir: Path
     log: Path
     needs: tuple[PreparationStep, ...]
+    overrides: dict[str, Any] = field(default_factory=dict, hash=False)
     cost: ClassVar[float] = 1.0
 
     @property
@@ -132,6 +134,7 @@ class Translation(PreparationStep):
     def commands(self, tools: Path) -> dict[str, list[str]]:
         """The translation, which the tool itself resumes."""
         arguments = [self.config, str(self.checkpoint), '--out', str(self.work_dir)]
+        arguments += self.options()
         return {'translating': tool(tools, 'translate_dataset', *arguments)}
 
 

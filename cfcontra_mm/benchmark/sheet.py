@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmseg.registry import DATASETS
 from PIL import Image, ImageDraw, ImageFont
+
+from cfcontra_mm.datasets.folders import apply_folders
 
 IGNORE_INDEX = 255
 PANEL_WIDTH = 256
@@ -44,9 +47,10 @@ class SampleSet:
     palette: np.ndarray
 
 
-def load_samples(config: str, count: int) -> SampleSet:
+def load_samples(config: Config, count: int) -> SampleSet:
     """Read images spread evenly over the test split of a config."""
-    cfg = Config.fromfile(config)
+    cfg = copy.deepcopy(config)
+    apply_folders(cfg)
     # The data set builds its transforms from the registry of the default scope.
     with DefaultScope.overwrite_default_scope('mmseg'):
         dataset = DATASETS.build(cfg.test_dataloader.dataset)

@@ -27,6 +27,7 @@ class Step(ABC):
         work_dir: Folder that it fills.
         log: File that takes what the processes print.
         needs: Preparations that must be finished before it starts.
+        overrides: Settings in place of the config's, by their dotted keys.
     """
 
     label: str
@@ -37,6 +38,7 @@ class Step(ABC):
     work_dir: Path
     log: Path
     needs: tuple[PreparationStep, ...]
+    overrides: dict[str, Any]
 
     @property
     def final_checkpoint(self) -> Path:
@@ -63,10 +65,15 @@ class Step(ABC):
         if checkpoint == self.final_checkpoint:
             return {}
         train = tool(tools, 'train', self.config, '--work-dir', str(self.work_dir))
-        train += arguments
+        train += [*arguments, *self.options()]
         if checkpoint:
             train += ['--resume', str(checkpoint)]
         return {'training': train}
+
+    def options(self) -> list[str]:
+        """The overrides on the command line of a tool."""
+        pairs = [f'{key}={value}' for key, value in self.overrides.items()]
+        return ['--cfg-options', *pairs] if pairs else []
 
     def begin(self) -> None:
         """Prepare the folders before the first process starts."""
@@ -150,14 +157,9 @@ class Run(Step):
         arguments = [self.config, str(self.final_checkpoint)]
         arguments += ['--work-dir', f'{self.work_dir}/test']
         arguments += ['--out', str(self.predictions)]
-        arguments += self._options()
+        arguments += self.options()
         test = tool(tools, 'test', *arguments)
-        training = self.training(tools, '--seed', str(self.seed), *self._options())
-        return training | {'testing': test}
-
-    def _options(self) -> list[str]:
-        pairs = [f'{key}={value}' for key, value in self.overrides.items()]
-        return ['--cfg-options', *pairs] if pairs else []
+        return self.training(tools, '--seed', str(self.seed)) | {'testing': test}
 
     def finish(self, seconds: float, resumed_from: int) -> str:
         """Write the record; see :meth:`Step.finish`."""

@@ -63,6 +63,7 @@ class Preparation:
             copied in another style; in place of ``train``.
         out: Folder of that copy.
         needs: Names of the preparations that this one builds on.
+        overrides: Settings in place of the config's, by their dotted keys.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Preparation:
     translate: str | None = None
     out: str | None = None
     needs: tuple[str, ...] = ()
+    overrides: dict[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def kind(self) -> str:
@@ -122,6 +124,18 @@ class Study:
     def measured(self) -> list[Row]:
         """Rows that are trained here."""
         return [row for row in self.rows if row.config]
+
+    def overrides(self, row: Row) -> dict[str, Any]:
+        """What a row changes in its config."""
+        return {**self.shared, **row.overrides}
+
+    def resolve(self, row: Row) -> Config:
+        """The config of a row with all that it overrides.
+
+        Raises:
+            InputError: There is no such file, or an override does not fit.
+        """
+        return read_config(row.config, self.overrides(row))
 
     def row_names(self) -> list[str]:
         return [row.name for row in self.rows]

@@ -10,7 +10,7 @@ ROAD, SKY = (128, 64, 128), (70, 130, 180)
 
 @pytest.fixture
 def samples(fake):
-    return load_samples(fake.study.rows[0].config, 3)
+    return load_samples(fake.study.resolve(fake.study.rows[0]), 3)
 
 
 def test_samples_are_spread_over_the_split(samples):

@@ -1,0 +1,34 @@
+# A user's own pictures on the CPU, with the encoder of encoder_folders.py and the
+# settings of adain_toystreets.py: crops of 128, 800 iterations.
+_base_ = [
+    '../_base_/models/adain_small.py',
+    '../_base_/datasets/style_folders.py',
+    '../_base_/schedules/adain_160k.py',
+]
+model = dict(encoder=dict(weights='work_dirs/adain/encoder_folders/iter_300.pth'))
+train_pipeline = [
+    dict(type='LoadImage'),
+    dict(type='Resize', scale=(512, 256), backend='pillow', interpolation='bicubic'),
+    dict(type='RandomCrop', crop_size=(128, 128)),
+    dict(type='PackSegInputs'),
+]
+train_dataloader = dict(
+    batch_size=4,
+    num_workers=1,
+    sampler=dict(per_domain=dict(source=2, target=2)),
+    dataset=dict(
+        source=dict(pipeline=train_pipeline), target=dict(pipeline=train_pipeline)
+    ),
+)
+val_dataloader = dict(num_workers=1, sampler=dict(num_batches=50))
+optim_wrapper = dict(optimizer=dict(lr=2e-3))
+# AdaIN's decay would not bring the rate down within so few iterations.
+param_scheduler = [
+    dict(type='PolyLR', power=0.9, eta_min=0.0, begin=0, end=800, by_epoch=False)
+]
+train_cfg = dict(max_iters=800, val_interval=400)
+default_hooks = dict(
+    logger=dict(interval=20),
+    checkpoint=dict(interval=200),
+    finite_loss=dict(interval=20),
+)

@@ -1,0 +1,68 @@
+# The rows of Table 2 on a pair of one's own: rendered streets to CamVid's photographs.
+# For another pair copy this file and change `pair`.
+pair = {
+    'folders.classes': 'configs/_base_/classes/camvid11.yaml',
+    'folders.source_images': 'data/streetsynth/images/train',
+    'folders.source_labels': 'data/streetsynth/labels/train',
+    'folders.target_images': 'data/camvid/images/train',
+    'folders.val_images': 'data/camvid/images/val',
+    'folders.val_labels': 'data/camvid/labels/val',
+    # Width and height for training, half those of the pictures.
+    'folders.size': (240, 180),
+}
+# Translated at their own size.
+pictures = {key: pair[key] for key in pair if 'val' not in key}
+pictures['folders.size'] = (480, 360)
+translated = {'folders.source_images': 'data/streetsynth_to_camvid/train'}
+study = dict(
+    name='camvid',
+    preparations=[
+        dict(
+            name='style encoder',
+            train='configs/adain/encoder_folders.py',
+            overrides=pair,
+        ),
+        dict(
+            name='style transfer',
+            train='configs/adain/adain_folders.py',
+            overrides=pictures,
+            needs=['style encoder'],
+        ),
+        dict(
+            name='translation',
+            translate='configs/adain/adain_folders.py',
+            overrides=pictures,
+            out='data/streetsynth_to_camvid',
+            needs=['style transfer'],
+        ),
+    ],
+    rows=[
+        dict(name='source-only', config='configs/source_only/deeplabv2_r18_folders.py'),
+        dict(
+            name='AdaptSegNet',
+            config='configs/adaptsegnet/deeplabv2_r18_folders.py',
+            cost=4.5,
+        ),
+        dict(name='CLAN', config='configs/clan/deeplabv2_r18_folders.py', cost=3.5),
+        dict(name='AdvEnt', config='configs/advent/deeplabv2_r18_folders.py', cost=4.5),
+        dict(name='MinEnt', config='configs/minent/deeplabv2_r18_folders.py', cost=2.0),
+        dict(
+            name='MinEnt + style',
+            config='configs/minent/deeplabv2_r18_folders.py',
+            overrides=translated,
+            cost=2.0,
+            needs=['translation'],
+        ),
+        dict(
+            name='CFContra',
+            config='configs/cfcontra/deeplabv2_r18_folders.py',
+            overrides=translated,
+            cost=2.5,
+            needs=['translation'],
+        ),
+    ],
+    baseline='source-only',
+    reference='MinEnt',
+    shared=pair,
+    seeds=[0, 1, 2],
+)
