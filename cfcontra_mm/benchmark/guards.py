@@ -11,7 +11,7 @@ from typing import TextIO
 
 from cfcontra_mm.errors import InputError
 
-from .preparations import PreparationStep
+from .steps import Step
 
 
 @contextmanager
@@ -38,8 +38,8 @@ def locked(path: Path, refusal: str) -> Iterator[TextIO]:
 
 
 @contextmanager
-def own_folders(preparations: Sequence[PreparationStep]) -> Iterator[list[TextIO]]:
-    """Hold the folders of preparations for one study at a time; yields the locks.
+def own_folders(steps: Sequence[Step]) -> Iterator[list[TextIO]]:
+    """Hold the folders of steps for one study at a time; yields the locks.
 
     Raises:
         InputError: Another study holds one, or it comes from other settings.
@@ -48,9 +48,9 @@ def own_folders(preparations: Sequence[PreparationStep]) -> Iterator[list[TextIO
     with ExitStack() as stack:
         locks = [
             stack.enter_context(locked(step.lock, busy.format(step.work_dir)))
-            for step in preparations
+            for step in steps
         ]
-        foreign = [str(step.work_dir) for step in preparations if not step.may_fill()]
+        foreign = [str(step.work_dir) for step in steps if not step.may_fill()]
         if foreign:
             raise InputError(
                 f'{", ".join(foreign)}: made with other settings than this study has '

@@ -42,9 +42,9 @@ def run_study(
 ) -> int:
     """Train and test what is unfinished, then print and write the table.
 
-    Writes ``results.jsonl``, the table, ``sheet.png``, ``runs/`` and the logs of
-    ``preparations/`` into ``out``; the preparations write to the folders that the
-    configs refer to.
+    Writes ``results.jsonl``, the table, ``sheet.png`` and the logs of
+    ``preparations/`` into ``out``. Runs have their folders in ``runs/`` beside it, for
+    all studies there; preparations write to the folders that the configs refer to.
 
     Args:
         study: What to compare.
@@ -58,8 +58,8 @@ def run_study(
         Exit status: 0, 1 if a step failed, 130 if interrupted.
 
     Raises:
-        InputError: A config or ``only`` is wrong, ``out`` is in use, or the folder of a
-            preparation is, or holds something else.
+        InputError: A config or ``only`` is wrong, ``out`` or the folder of a step is
+            in use, or that of a preparation holds something else.
     """
     seeds = tuple(dict.fromkeys(seeds or study.seeds))
     runs = plan_runs(study, seeds, out)
@@ -75,6 +75,7 @@ def run_study(
                     _write_data(study.data, printer)
                 failed = _finish_runs(chosen, tools, printer, lock)
         except KeyboardInterrupt:
+            write_results(runs, {}, out)
             print('Stopped. The same command continues where it ended.')
             return 130
         print('All runs have ended.')
@@ -95,7 +96,7 @@ def _finish_runs(
     preparations = unfinished_needs(unfinished)
     printer.message(_overview(len(finished), len(runs), preparations))
     steps = [*preparations, *unfinished]
-    with own_folders(preparations) as locks:
+    with own_folders(steps) as locks:
         keep_open = [file.fileno() for file in (lock, *locks)]
         pool = Pool(steps, tools, device_environments(len(steps)), keep_open)
         _work_through(pool, finished, printer)

@@ -23,7 +23,8 @@ from .study import Preparation, Row, Study, default_work_dir, read_config
 def plan_runs(study: Study, seeds: tuple[int, ...], out: Path) -> list[Run]:
     """Every row with every seed, in the order of the table.
 
-    Rows that come to the same settings share their folders, hence their trainings.
+    Rows that come to the same settings share their folders, hence their trainings, and
+    so do studies side by side.
 
     Raises:
         InputError: A config is missing or does not count iterations, or an override
@@ -82,9 +83,16 @@ def _plan_run(
         max_iters=_max_iters(config, row.config),
         cost=row.cost,
         identity=identity,
-        work_dir=out / 'runs' / f'{_file_name(row.name)}_seed{seed}_{identity[:8]}',
+        work_dir=_run_folder(out.parent / 'runs', row.name, seed, identity),
         needs=needs,
     )
+
+
+def _run_folder(runs: Path, row: str, seed: int, identity: str) -> Path:
+    """The folder that a run of the same settings began in any study, or a new one."""
+    mark = identity[:8]
+    new = runs / f'{_file_name(row)}_seed{seed}_{mark}'
+    return min(runs.glob(f'*_seed{seed}_{mark}'), default=new)
 
 
 def _plan_preparations(study: Study, out: Path) -> dict[str, PreparationStep]:

@@ -53,11 +53,6 @@ class PreparationStep(Step):
     def product(self) -> Path:
         """What is there once the folder is whole."""
 
-    @property
-    def lock(self) -> Path:
-        """File to lock while the step may run: studies may share the folder."""
-        return self.work_dir.with_name(f'.{self.work_dir.name}.lock')
-
     def is_finished(self) -> bool:
         """Whether the folder is whole, and of these settings."""
         return self._read_claim() == self._claim(True) and self.product.exists()

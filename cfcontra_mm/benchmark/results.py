@@ -182,8 +182,8 @@ def _finished_line(run: Run, record: Record, out: Path) -> dict[str, Any]:
         'overrides': run.overrides,
         'resolved_config': read_config(run.config, run.overrides).to_dict(),
         **curves,
-        'files': [str(path.relative_to(out)) for path in curves['files']],
-        'per_image': str(run.per_image.relative_to(out)) if has_counts else None,
+        'files': [os.path.relpath(path, out) for path in curves['files']],
+        'per_image': os.path.relpath(run.per_image, out) if has_counts else None,
     }
 
 

@@ -44,6 +44,15 @@ class Step(ABC):
     def final_checkpoint(self) -> Path:
         return self.work_dir / f'iter_{self.max_iters}.pth'
 
+    @property
+    def lock(self) -> Path:
+        """File to lock while the step may run: studies may share the folder."""
+        return self.work_dir.with_name(f'.{self.work_dir.name}.lock')
+
+    def may_fill(self) -> bool:
+        """Whether nothing of other settings lies in the folder."""
+        return True  # its name holds the identity, unless a subclass says otherwise
+
     def last_checkpoint(self) -> Path | None:
         """The newest whole checkpoint, or None before the first."""
         pointer = self.work_dir / 'last_checkpoint'

@@ -89,7 +89,7 @@ class FakeStudy:
 
     def logs(self, name):
         """Log of every folder that a row has run in."""
-        paths = self.out.glob(f'runs/{name}_seed*/log.txt')
+        paths = self.root.glob(f'runs/{name}_seed*/log.txt')
         return [path.read_text() for path in sorted(paths)]
 
 

@@ -34,7 +34,7 @@ def when_iteration(fake, name, iteration, act):
 
     def wait():
         for _ in range(6000):
-            for path in fake.out.glob(f'runs/{name}_*/*/vis_data/scalars.json'):
+            for path in fake.root.glob(f'runs/{name}_*/*/vis_data/scalars.json'):
                 if f'"iter": {iteration},' in path.read_text():
                     act(path.parents[2])
                     return
@@ -106,7 +106,7 @@ def test_results_have_a_line_a_run(fake):
     shared = {'fake.note': 'shared'}
     fake.study = replace(fake.study, shared=shared)
     assert fake.run(seeds=[0, 1]) == 0
-    (path,) = fake.out.glob('runs/oracle_seed0_*/result.json')
+    (path,) = fake.root.glob('runs/oracle_seed0_*/result.json')
     path.write_text(path.read_text().replace('"IoU.sky": 40.0', '"IoU.sky": NaN'))
     assert fake.run(seeds=[0, 1]) == 0
     text = (fake.out / 'results.jsonl').read_text()
@@ -137,7 +137,7 @@ def test_tables_are_made_of_the_results_alone(fake, capsys):
         (fake.out / name).unlink()
     for path in fake.root.glob('*.py'):
         path.unlink()
-    shutil.rmtree(fake.out / 'runs')
+    shutil.rmtree(fake.root / 'runs')
     write_tables(fake.study, fake.out)
     assert [(fake.out / name).read_text() for name in names] == before
     assert before[0].splitlines()[3] in capsys.readouterr().out
@@ -195,11 +195,11 @@ def test_overview_says_where_the_runs_stand(fake):
 
 def test_second_run_reuses_and_changed_config_runs_anew(fake, capsys):
     fake.run()
-    before = {path: path.stat().st_mtime_ns for path in fake.out.glob('runs/**/*')}
+    before = {path: path.stat().st_mtime_ns for path in fake.root.glob('runs/**/*')}
     capsys.readouterr()
     assert fake.run() == 0
     assert '3 of 3 runs are finished' in capsys.readouterr().out
-    assert before == {p: p.stat().st_mtime_ns for p in fake.out.glob('runs/**/*')}
+    assert before == {p: p.stat().st_mtime_ns for p in fake.root.glob('runs/**/*')}
 
     fake.configure('method', metrics={'mIoU': 35.0, 'IoU.road': 1.0, 'IoU.sky': 2.0})
     assert fake.run() == 0
@@ -270,7 +270,7 @@ def test_test_without_miou_fails_the_run(fake, capsys):
     fake.configure('method', metrics={'aAcc': 80.0})
     assert fake.run() == 1
     assert 'no mIoU' in capsys.readouterr().out
-    assert not list(fake.out.glob('runs/method_*/result.json'))
+    assert not list(fake.root.glob('runs/method_*/result.json'))
 
 
 def test_killed_training_resumes_from_its_last_checkpoint(fake):
@@ -289,7 +289,7 @@ def test_killed_training_resumes_from_its_last_checkpoint(fake):
     (log,) = fake.logs('method')
     assert log.count('train ') == 2
     assert log.rstrip().splitlines()[-2].endswith('iter_10.pth')
-    (result,) = fake.out.glob('runs/method_*/result.json')
+    (result,) = fake.root.glob('runs/method_*/result.json')
     # The time of the record is that of both processes, from iteration 0 on.
     assert json.loads(result.read_text())['resumed_from'] == 0
 
@@ -333,6 +333,8 @@ def test_interrupt_ends_the_children_and_continues_later(fake, capsys, number):
     with pytest.raises(ProcessLookupError):
         os.kill(children[0], 0)
     assert not (fake.out / 'table.csv').exists()
+    lines = (fake.out / 'results.jsonl').read_text().splitlines()
+    assert 'method' not in {json.loads(line)['row'] for line in lines}
     assert fake.run() == 0
     (log,) = fake.logs('method')
     assert 'iter_10.pth' in log
@@ -340,7 +342,7 @@ def test_interrupt_ends_the_children_and_continues_later(fake, capsys, number):
 
 def test_finished_training_is_only_tested(fake):
     fake.run()
-    (result,) = fake.out.glob('runs/method_*/result.json')
+    (result,) = fake.root.glob('runs/method_*/result.json')
     result.unlink()
     assert fake.run() == 0
     (log,) = fake.logs('method')
@@ -353,6 +355,32 @@ def test_folder_in_use_is_refused(fake):
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(InputError, match='still under way'):
             fake.run()
+    assert fake.run() == 0
+
+
+def test_studies_side_by_side_share_their_runs(fake, capsys):
+    fake.run()
+    only = replace(fake.study.rows[1], name='the same')
+    fake.study = replace(fake.study, rows=(only,), baseline=None, oracle=None)
+    fake.out = fake.root / 'other'
+    assert fake.run() == 0
+    assert '1 of 1 runs are finished' in capsys.readouterr().out
+    (line,) = (fake.out / 'results.jsonl').read_text().splitlines()
+    assert json.loads(line)['row'] == 'the same'
+    assert (fake.out / json.loads(line)['per_image']).exists()
+    assert trainings(fake, 'method') == 1
+    assert not fake.logs('the-same')
+
+
+def test_a_run_of_another_study_is_waited_for_by_the_user(fake):
+    run = plan_runs(fake.study, (0,), fake.out)[1]
+    run.lock.parent.mkdir()
+    with run.lock.open('w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(InputError, match='another study is at work') as caught:
+            fake.run()
+        assert str(run.work_dir) in str(caught.value)
+        assert fake.run(only=['source']) == 0
     assert fake.run() == 0
 
 

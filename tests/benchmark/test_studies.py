@@ -7,6 +7,7 @@ import pytest
 from mmengine.config import DictAction
 
 from cfcontra_mm.benchmark import load_study, plan_runs
+from cfcontra_mm.benchmark.preparations import unfinished_needs
 from cfcontra_mm.benchmark.study import read_config
 
 ROOT = Path(__file__).parents[2]
@@ -54,11 +55,11 @@ def test_every_study_can_be_planned(path, tmp_path):
 
 @pytest.mark.parametrize('path', STUDIES, ids=lambda path: path.stem)
 def test_the_tools_read_the_overrides_as_they_were_planned(path, tmp_path):
-    study = load_study(path)
-    for run in plan_runs(study, (0,), tmp_path):
-        pairs = [option.split('=', 1) for option in run._options()[1:]]
+    runs = plan_runs(load_study(path), (0,), tmp_path)
+    for step in (*runs, *unfinished_needs(runs)):
+        pairs = [option.split('=', 1) for option in step.options()[1:]]
         read = {key: DictAction._parse_iterable(value) for key, value in pairs}
-        assert read == run.overrides
+        assert read == step.overrides
 
 
 @pytest.mark.parametrize('name', sorted(TABLES))
