@@ -6,13 +6,14 @@ STAMP := .venv/.installed
 
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help .venv demo test lint clean
+.PHONY: help .venv demo test lint tables clean
 
 help:
 	@echo 'make .venv   install the package and its tools into .venv'
 	@echo 'make demo    train and compare the methods on ToyStreets'
 	@echo 'make test    run the whole test suite'
 	@echo 'make lint    check style'
+	@echo 'make tables  make the tables in README.md and docs/ from docs/results/'
 	@echo 'make clean   remove .venv, caches and build outputs'
 
 .venv: $(STAMP)
@@ -41,6 +42,9 @@ test: .venv
 lint: .venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+tables: .venv
+	$(BIN)/python docs/fill_in.py
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache cfcontra_mm/.mim

@@ -20,6 +20,7 @@ from .selections import (
     CAPTION,
     compare_selections,
     selection_csv,
+    selection_latex,
     selection_text,
 )
 from .sheet import draw_sheet, load_samples
@@ -147,16 +148,19 @@ def write_tables(study: Study, out: Path, seeds: Sequence[int] = ()) -> None:
     table = Table(study, seeds, summarize(study, seeds, results))
     text = f'{text_table(table)}\n{table.caption()}\n'
     markdown = f'{markdown_table(table)}\n\n{table.caption()}\n'
+    tabular = latex_table(table) + '\n'
     if selections := compare_selections(study, seeds, results):
         text += f'\n{selection_text(selections)}\n{CAPTION}\n'
         markdown += f'\n{selection_text(selections, markdown=True)}\n\n{CAPTION}\n'
+        tabular += f'\n{selection_latex(selections)}\n'
         write_whole(out / 'selection.csv', selection_csv(selections))
     print(text, end='')
     write_whole(out / 'table.txt', text)
     write_whole(out / 'table.md', markdown)
-    write_whole(out / 'table.tex', latex_table(table) + '\n')
+    write_whole(out / 'table_short.md', markdown_table(table, classes=False) + '\n')
+    write_whole(out / 'table.tex', tabular)
     write_whole(out / 'table.csv', csv_table(table))
-    print(f'Written: {out}/table.txt, table.md, table.tex, table.csv')
+    print(f'Written: {out}/table.txt, .md, .tex and .csv')
 
 
 def _write_sheet(study: Study, runs: Sequence[Run], out: Path) -> None:

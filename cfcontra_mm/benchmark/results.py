@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -115,6 +116,13 @@ def write_whole(path: Path, text: str) -> None:
     os.replace(temporary, path)
 
 
+def _copy_whole(path: Path, to: Path) -> None:
+    to.parent.mkdir(parents=True, exist_ok=True)
+    temporary = to.with_name(to.name + '.tmp')
+    shutil.copyfile(path, temporary)
+    os.replace(temporary, to)
+
+
 def read_record(run: Run) -> Record | None:
     """The record of a finished run; None if it is unfinished or another's.
 
@@ -153,6 +161,9 @@ def read_metrics(test_dir: Path) -> dict[str, float]:
 def write_results(runs: Sequence[Run], errors: Mapping[str, str], out: Path) -> None:
     """Write ``out/results.jsonl``: a line for every run that is finished or failed.
 
+    The runs' pixel counts come along as ``out/per_image/``, so that the tables can be
+    made without the runs' folders.
+
     Args:
         runs: Runs of the table.
         errors: Why runs failed, by identity.
@@ -173,7 +184,9 @@ def write_results(runs: Sequence[Run], errors: Mapping[str, str], out: Path) -> 
 
 def _finished_line(run: Run, record: Record, out: Path) -> dict[str, Any]:
     curves = asdict(read_curves(run.work_dir))
-    has_counts = run.per_image.exists()
+    counts = out / 'per_image' / f'{run.work_dir.name}.npz'
+    if run.per_image.exists():
+        _copy_whole(run.per_image, counts)
     return {
         **asdict(record),
         'row': run.row,  # the record may be of another row with the same settings
@@ -183,7 +196,7 @@ def _finished_line(run: Run, record: Record, out: Path) -> dict[str, Any]:
         'resolved_config': read_config(run.config, run.overrides).to_dict(),
         **curves,
         'files': [os.path.relpath(path, out) for path in curves['files']],
-        'per_image': os.path.relpath(run.per_image, out) if has_counts else None,
+        'per_image': os.path.relpath(counts, out) if counts.exists() else None,
     }
 
 

@@ -16,7 +16,7 @@ from cfcontra_mm.evaluation.selection import History, select_checkpoint, spearma
 from .results import Result
 from .study import Study
 from .summary import Results, table_miou
-from .tables import method_table
+from .tables import latex, latex_tabular, method_table
 
 # Scores of LabelFreeScores by their headings.
 VALIDATORS = {
@@ -105,18 +105,24 @@ def _compare(name: str, histories: Sequence[History]) -> Selections:
 
 def selection_text(rows: Sequence[Selections], markdown: bool = False) -> str:
     """A table for people: what each way reports, and how well each score ranks."""
-    cells = [
-        [
-            row.name,
-            *(_spread(row.miou.get(name, ())) for name in _ways()),
-            *(_rank(row.rank.get(name, ())) for name in VALIDATORS),
-        ]
-        for row in rows
-    ]
-    pretty = method_table(_headings(), cells)
+    pretty = method_table(_headings(), [_cells(row) for row in rows])
     if markdown:
         pretty.set_style(TableStyle.MARKDOWN)
     return pretty.get_string()
+
+
+def selection_latex(rows: Sequence[Selections]) -> str:
+    """The same as a ``tabular``."""
+    headings = [latex(heading) for heading in _headings()]
+    return latex_tabular(headings, [_cells(row) for row in rows], CAPTION)
+
+
+def _cells(row: Selections) -> list[str]:
+    return [
+        row.name,
+        *(_spread(row.miou.get(name, ())) for name in _ways()),
+        *(_rank(row.rank.get(name, ())) for name in VALIDATORS),
+    ]
 
 
 def selection_csv(rows: Sequence[Selections]) -> str:

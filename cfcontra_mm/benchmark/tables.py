@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -34,6 +34,7 @@ LATEX = str.maketrans(
         '&': r'\&',
         '#': r'\#',
         '±': r'$\pm$',
+        '†': r'$\dagger$',
     }
 )
 Cell = Callable[[Summary], str]
@@ -103,21 +104,29 @@ def _tests(table: Table) -> str:
 
 def text_table(table: Table) -> str:
     """For a terminal, class names shortened."""
-    pretty = _pretty_table(table, lambda name: SHORT_NAMES.get(name, name[:6]))
+    columns = _columns(table, lambda name: SHORT_NAMES.get(name, name[:6]))
+    pretty = _pretty_table(table, columns)
     pretty.padding_width = 0
     pretty.left_padding_width = 1
     return pretty.get_string()
 
 
-def markdown_table(table: Table) -> str:
-    """In Markdown, class names in full."""
-    pretty = _pretty_table(table, lambda name: name)
+def markdown_table(table: Table, classes: bool = True) -> str:
+    """In Markdown, class names in full.
+
+    Args:
+        table: The table.
+        classes: Whether the classes have columns.
+    """
+    columns = _columns(table, lambda name: name)
+    hidden = () if classes else table.class_names()
+    shown = {name: cell for name, cell in columns.items() if name not in hidden}
+    pretty = _pretty_table(table, shown)
     pretty.set_style(TableStyle.MARKDOWN)
     return pretty.get_string()
 
 
-def _pretty_table(table: Table, shorten: Callable[[str], str]) -> PrettyTable:
-    columns = _columns(table, shorten)
+def _pretty_table(table: Table, columns: Mapping[str, Cell]) -> PrettyTable:
     rows = [[cell(row) for cell in columns.values()] for row in table.rows]
     return method_table(list(columns), rows)
 
@@ -136,29 +145,40 @@ def latex_table(table: Table) -> str:
     columns = _columns(table, lambda name: name)
     classes = set(table.class_names())
     headings = [
-        rf'\rotatebox{{90}}{{{_latex(name)}}}' if name in classes else _latex(name)
+        rf'\rotatebox{{90}}{{{latex(name)}}}' if name in classes else latex(name)
         for name in columns
     ]
-    body = [
-        ' & '.join(_latex(cell(row)) for cell in columns.values()) + r' \\'
-        for row in table.rows
-    ]
+    rows = [[cell(row) for cell in columns.values()] for row in table.rows]
+    return latex_tabular(headings, rows, table.caption())
+
+
+def latex_tabular(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], caption: str
+) -> str:
+    """A ``tabular`` whose first column names methods and whose others hold figures.
+
+    Args:
+        headings: Headings in LaTeX.
+        rows: Cells as plain text.
+        caption: Lines for comments above.
+    """
     return '\n'.join(
         [
             r'% \usepackage{booktabs,graphicx}',
-            *(f'% {line}' for line in table.caption().splitlines()),
-            rf'\begin{{tabular}}{{l*{{{len(columns) - 1}}}{{r}}}}',
+            *(f'% {line}' for line in caption.splitlines()),
+            rf'\begin{{tabular}}{{l*{{{len(headings) - 1}}}{{r}}}}',
             r'\toprule',
             ' & '.join(headings) + r' \\',
             r'\midrule',
-            *body,
+            *(' & '.join(map(latex, row)) + r' \\' for row in rows),
             r'\bottomrule',
             r'\end{tabular}',
         ]
     )
 
 
-def _latex(text: str) -> str:
+def latex(text: str) -> str:
+    """Plain text for LaTeX."""
     return text.translate(LATEX)
 
 

@@ -124,14 +124,18 @@ def test_results_have_a_line_a_run(fake):
     assert line['validations'] == {'20': {'mIoU': 26.0}}
     assert line['final'] == {'loss': 1.0}
     assert (fake.out / line['files'][0]).name == 'scalars.json'
-    assert (fake.out / line['per_image']).name == 'per_image.npz'
+    assert line['per_image'] == f'per_image/{run.work_dir.name}.npz'
+    counts = (fake.out / line['per_image']).read_bytes()
+    assert counts == run.per_image.read_bytes()
     assert lines[4]['metrics']['IoU.sky'] is None
 
 
 def test_tables_are_made_of_the_results_alone(fake, capsys):
+    fake.study = replace(fake.study, reference='source')
     fake.run()
     capsys.readouterr()
     names = [f'table.{ending}' for ending in ('txt', 'md', 'tex', 'csv')]
+    names.append('table_short.md')
     before = [(fake.out / name).read_text() for name in names]
     for name in names:
         (fake.out / name).unlink()
@@ -141,6 +145,8 @@ def test_tables_are_made_of_the_results_alone(fake, capsys):
     write_tables(fake.study, fake.out)
     assert [(fake.out / name).read_text() for name in names] == before
     assert before[0].splitlines()[3] in capsys.readouterr().out
+    headings = [cell.strip() for cell in before[-1].splitlines()[0].split('|')[1:-1]]
+    assert headings == ['method', 'mIoU', 'gain', 'gap closed', 'vs source', 'p']
 
 
 def test_a_difference_is_tested_on_the_images_of_the_runs(fake):

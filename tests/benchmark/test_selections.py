@@ -14,6 +14,7 @@ from cfcontra_mm.benchmark.selections import (
     BEST,
     compare_selections,
     selection_csv,
+    selection_latex,
     selection_text,
 )
 
@@ -95,6 +96,8 @@ def test_tables_show_mean_spread_and_rank():
     ]
     assert cells[1:4] == ['method', '42.5 ± 24.7', '27.5 ± 10.6']
     assert cells[7:9] == ['47.5 ± 17.7', '+0.00']
+    assert r'method & 42.5 $\pm$ 24.7 & 27.5 $\pm$ 10.6' in selection_latex(rows)
+    assert r'best$\dagger$' in selection_latex(rows)
     assert read_csv(rows)[BEST] == '47.5'
     assert read_csv(rows)['density'] == ''
 
@@ -131,4 +134,5 @@ def test_files_of_a_study_hold_the_selections(tmp_path, capsys):
     write_tables(study, tmp_path)
     assert BEST in capsys.readouterr().out
     assert BEST in (tmp_path / 'table.md').read_text()
+    assert (tmp_path / 'table.tex').read_text().count(r'\begin{tabular}') == 2
     assert (tmp_path / 'selection.csv').read_text().startswith('method,last,certainty')

@@ -1,0 +1,46 @@
+"""Make the tables of docs/results/ and put them into the pages that show them.
+
+A page shows a file between ``<!-- from FILE -->``, a path from the page's folder, and
+``<!-- end -->``.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from cfcontra_mm.benchmark import load_study, write_tables
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
+BLOCK = re.compile(
+    r'(?<=<!-- from )(\S+)( -->\n\n)(.*?)(?=\n\n<!-- end -->)', re.DOTALL
+)
+
+
+def make_tables(out: Path) -> None:
+    """Write the tables of a folder of results from its ``results.jsonl``."""
+    write_tables(load_study(ROOT / 'configs' / 'benchmarks' / f'{out.name}.py'), out)
+
+
+def fill_in(text: str, read: Callable[[str], str]) -> str:
+    """A page's text with the files that it shows.
+
+    Args:
+        text: The page.
+        read: Gives the text of a file by the name in the page.
+    """
+    return BLOCK.sub(lambda m: f'{m[1]}{m[2]}{read(m[1]).strip()}', text)
+
+
+def main() -> None:
+    for path in sorted(ROOT.glob('docs/results/*/results.jsonl')):
+        make_tables(path.parent)
+    for page in PAGES:
+        text = page.read_text()
+        page.write_text(
+            fill_in(text, lambda name, p=page: (p.parent / name).read_text())
+        )
+
+
+if __name__ == '__main__':
+    main()
