@@ -12,9 +12,7 @@ from cfcontra_mm.benchmark import load_study, write_tables
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
-BLOCK = re.compile(
-    r'(?<=<!-- from )(\S+)( -->\n\n)(.*?)(?=\n\n<!-- end -->)', re.DOTALL
-)
+BLOCK = re.compile(r'<!-- from (\S+) -->\n.*?<!-- end -->', re.DOTALL)
 
 
 def make_tables(out: Path) -> None:
@@ -29,7 +27,12 @@ def fill_in(text: str, read: Callable[[str], str]) -> str:
         text: The page.
         read: Gives the text of a file by the name in the page.
     """
-    return BLOCK.sub(lambda m: f'{m[1]}{m[2]}{read(m[1]).strip()}', text)
+
+    def block(found: re.Match) -> str:
+        name = found[1]
+        return f'<!-- from {name} -->\n\n{read(name).strip()}\n\n<!-- end -->'
+
+    return BLOCK.sub(block, text)
 
 
 def main() -> None:

@@ -247,7 +247,9 @@ def _over_seeds_cell(row: Summary) -> str:
 
 def _p_cell(row: Summary) -> str:
     p_value = row.difference and row.difference.p_value
-    return '-' if p_value is None else f'{p_value:.3f}'
+    if p_value is None:
+        return '-'
+    return '<0.001' if p_value < 0.001 else f'{p_value:.3f}'
 
 
 def _seeds_cell(row: Summary) -> str:
