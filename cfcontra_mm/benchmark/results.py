@@ -173,6 +173,7 @@ def write_results(runs: Sequence[Run], errors: Mapping[str, str], out: Path) -> 
 
 def _finished_line(run: Run, record: Record, out: Path) -> dict[str, Any]:
     curves = asdict(read_curves(run.work_dir))
+    del curves['training']  # hundreds of numbers, which the logs in `files` hold
     has_counts = run.per_image.exists()
     return {
         **asdict(record),
