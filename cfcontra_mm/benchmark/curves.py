@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 
@@ -21,6 +21,7 @@ class Curves:
         final: Means of what was logged over the last tenth of the iterations.
         iterations_per_second: None if the training logged nothing.
         peak_memory_mib: Of the accelerator, None without one.
+        training: What was logged of the training, losses and others, by iteration.
     """
 
     files: tuple[Path, ...]
@@ -28,6 +29,7 @@ class Curves:
     final: dict[str, float]
     iterations_per_second: float | None
     peak_memory_mib: float | None
+    training: dict[int, dict[str, float]] = field(default_factory=dict)
 
 
 def read_curves(work_dir: Path) -> Curves:
@@ -43,6 +45,7 @@ def read_curves(work_dir: Path) -> Curves:
         final=_final_means(steps),
         iterations_per_second=1 / fmean(seconds) if any(seconds) else None,
         peak_memory_mib=max(memory, default=None),
+        training={i: _measured(entry) for i, entry in steps.items()},
     )
 
 

@@ -132,13 +132,16 @@ def _outcome(job: Job) -> str:
     return f'{job.step.label}: {job.outcome} ({format_seconds(job.seconds)}){crash}'
 
 
-def write_tables(study: Study, out: Path, seeds: Sequence[int] = ()) -> None:
+def write_tables(study: Study, out: Path, seeds: Sequence[int] = ()) -> Table:
     """Print the table and write it in every format, from ``out/results.jsonl`` alone.
 
     Args:
         study: What was compared.
         out: Folder of the study's results.
         seeds: In place of the study's seeds.
+
+    Returns:
+        The table.
 
     Raises:
         InputError: There are no results, or they do not belong together.
@@ -161,6 +164,7 @@ def write_tables(study: Study, out: Path, seeds: Sequence[int] = ()) -> None:
     write_whole(out / 'table.tex', tabular)
     write_whole(out / 'table.csv', csv_table(table))
     print(f'Written: {out}/table.txt, .md, .tex and .csv')
+    return table
 
 
 def _write_sheet(study: Study, runs: Sequence[Run], out: Path) -> None:

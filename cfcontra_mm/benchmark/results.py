@@ -66,6 +66,7 @@ class Result:
         final: Means of what the training logged at its end, see :class:`Curves`.
         per_image: Pixel counts of every image, None if there are none.
         validations: Metrics of every validation by iteration.
+        line: The whole line.
     """
 
     status: str
@@ -74,6 +75,7 @@ class Result:
     final: Mapping[str, float] = field(default_factory=dict)
     per_image: Path | None = None
     validations: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+    line: Mapping[str, Any] = field(default_factory=dict)
 
     def class_ious(self) -> dict[str, float]:
         """IoU in percent by class name, in the order of the data set."""
@@ -184,6 +186,7 @@ def write_results(runs: Sequence[Run], errors: Mapping[str, str], out: Path) -> 
 
 def _finished_line(run: Run, record: Record, out: Path) -> dict[str, Any]:
     curves = asdict(read_curves(run.work_dir))
+    del curves['training']  # hundreds of numbers, which the logs in `files` hold
     counts = out / 'per_image' / f'{run.work_dir.name}.npz'
     if run.per_image.exists():
         _copy_whole(run.per_image, counts)
@@ -191,6 +194,7 @@ def _finished_line(run: Run, record: Record, out: Path) -> dict[str, Any]:
         **asdict(record),
         'row': run.row,  # the record may be of another row with the same settings
         'status': 'done',
+        'work_dir': os.path.relpath(run.work_dir, out),
         'max_iters': run.max_iters,
         'overrides': run.overrides,
         'resolved_config': read_config(run.config, run.overrides).to_dict(),
@@ -237,7 +241,7 @@ def read_results(path: Path) -> dict[tuple[str, int], Result]:
 
 def _result(line: dict[str, Any], path: Path) -> Result:
     if line['status'] == 'failed':
-        return Result('failed')
+        return Result('failed', line=line)
     metrics = _with_nan(line['metrics'])
     counts = path.parent / line['per_image'] if line['per_image'] else None
     return Result(
@@ -248,6 +252,7 @@ def _result(line: dict[str, Any], path: Path) -> Result:
         # A file of results may travel without the runs' folders.
         per_image=counts if counts and counts.exists() else None,
         validations={int(i): _with_nan(v) for i, v in line['validations'].items()},
+        line=line,
     )
 
 

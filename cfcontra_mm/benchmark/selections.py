@@ -105,7 +105,7 @@ def _compare(name: str, histories: Sequence[History]) -> Selections:
 
 def selection_text(rows: Sequence[Selections], markdown: bool = False) -> str:
     """A table for people: what each way reports, and how well each score ranks."""
-    pretty = method_table(_headings(), [_cells(row) for row in rows])
+    pretty = method_table(*selection_cells(rows))
     if markdown:
         pretty.set_style(TableStyle.MARKDOWN)
     return pretty.get_string()
@@ -113,8 +113,13 @@ def selection_text(rows: Sequence[Selections], markdown: bool = False) -> str:
 
 def selection_latex(rows: Sequence[Selections]) -> str:
     """The same as a ``tabular``."""
-    headings = [latex(heading) for heading in _headings()]
-    return latex_tabular(headings, [_cells(row) for row in rows], CAPTION)
+    headings, cells = selection_cells(rows)
+    return latex_tabular([latex(heading) for heading in headings], cells, CAPTION)
+
+
+def selection_cells(rows: Sequence[Selections]) -> tuple[list[str], list[list[str]]]:
+    """Headings, and the cells of every line."""
+    return _headings(), [_cells(row) for row in rows]
 
 
 def _cells(row: Selections) -> list[str]:

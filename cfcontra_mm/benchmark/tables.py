@@ -127,8 +127,17 @@ def markdown_table(table: Table, classes: bool = True) -> str:
 
 
 def _pretty_table(table: Table, columns: Mapping[str, Cell]) -> PrettyTable:
-    rows = [[cell(row) for cell in columns.values()] for row in table.rows]
-    return method_table(list(columns), rows)
+    return method_table(list(columns), _cells(table, columns))
+
+
+def table_cells(table: Table) -> tuple[list[str], list[list[str]]]:
+    """Headings, class names in full, and the cells of every line."""
+    columns = _columns(table, lambda name: name)
+    return list(columns), _cells(table, columns)
+
+
+def _cells(table: Table, columns: Mapping[str, Cell]) -> list[list[str]]:
+    return [[cell(row) for cell in columns.values()] for row in table.rows]
 
 
 def method_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> PrettyTable:
@@ -148,8 +157,7 @@ def latex_table(table: Table) -> str:
         rf'\rotatebox{{90}}{{{latex(name)}}}' if name in classes else latex(name)
         for name in columns
     ]
-    rows = [[cell(row) for cell in columns.values()] for row in table.rows]
-    return latex_tabular(headings, rows, table.caption())
+    return latex_tabular(headings, _cells(table, columns), table.caption())
 
 
 def latex_tabular(

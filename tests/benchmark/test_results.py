@@ -84,6 +84,10 @@ def test_curves_of_a_training_that_was_resumed(tmp_path):
         20: {'mIoU': 21.0, 'IoU.road': 22.0},
     }
     assert curves.final == {'loss': pytest.approx(0.4)}
+    assert {i: entry['loss'] for i, entry in curves.training.items()} == {
+        5: 4.0, 10: 2.0, 15: 1.0, 19: 0.5, 20: 0.3,
+    }  # fmt: skip
+    assert 'lr' not in curves.training[19]
     assert curves.iterations_per_second == pytest.approx(5 / 20)
     assert curves.peak_memory_mib == 90
 

@@ -1,0 +1,10 @@
+"""Figures of what was trained: no network is built to draw them.
+
+Only :mod:`.features`, which collects what a feature map shows, runs one; it is imported
+by its tool alone.
+"""
+
+from .confusion import class_names, count_confusion, draw_confusion
+from .curves import draw_curves
+
+__all__ = ['class_names', 'count_confusion', 'draw_confusion', 'draw_curves']

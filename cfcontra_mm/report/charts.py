@@ -1,0 +1,40 @@
+"""Bars that are made of nothing but HTML, with the figure beside each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from html import escape
+
+
+def bars(
+    values: Mapping[str, float], limit: float, unit: str, signed: bool = False
+) -> str:
+    """A bar a value, from the left, or from the middle if they are signed.
+
+    Args:
+        values: Numbers by their labels; one that is NaN has no bar.
+        limit: The number whose bar is the longest.
+        unit: Of the numbers, for those who hear the page.
+        signed: Whether numbers may be negative.
+    """
+    rows = ''.join(
+        f'<tr><th scope="row">{escape(label)}</th>'
+        f'<td class="number">{_number(value, signed)}</td>'
+        f'<td class="track{" signed" if signed else ""}">{_bar(value, limit)}</td></tr>'
+        for label, value in values.items()
+    )
+    return f'<table class="bars" aria-label="{escape(unit)}">{rows}</table>'
+
+
+def _number(value: float, signed: bool) -> str:
+    if math.isnan(value):
+        return '-'
+    return f'{value:+.1f}' if signed else f'{value:.1f}'
+
+
+def _bar(value: float, limit: float) -> str:
+    if math.isnan(value) or not limit:
+        return ''
+    kind = 'loss' if value < 0 else 'gain'
+    return f'<i class="{kind}" style="--share:{min(abs(value) / limit, 1):.4f}"></i>'

@@ -1,0 +1,146 @@
+"""The report of a study: its sections, made of what the runs left."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+
+from cfcontra_mm.benchmark.results import write_whole
+from cfcontra_mm.benchmark.selections import (
+    CAPTION,
+    compare_selections,
+    selection_cells,
+)
+from cfcontra_mm.benchmark.tables import Table, table_cells
+
+from .charts import bars
+from .page import Section, details, page, paragraphs, table
+from .pictures import confusion_matrices, feature_map, image_slider, training_curves
+from .source import Source
+
+LEAD = (
+    'Unsupervised domain adaptation for semantic segmentation: methods trained under '
+    'identical conditions with cfcontra_mm.'
+)
+
+
+def write_report(source: Source) -> Path:
+    """Write ``report.html`` beside a study's results.
+
+    What needs the folders of the runs or the data is left out, with a sentence that
+    says so, where they are gone.
+
+    Args:
+        source: The study and its results.
+
+    Returns:
+        The file.
+
+    Raises:
+        InputError: There are no results, or they do not belong together.
+    """
+    sections = [
+        Section('Results', _results(source.table)),
+        Section('Published figures', _published(source.table)),
+        Section('Gains by class', _gains(source.table)),
+        Section('Selection of the checkpoint', _selections(source)),
+        Section('Training curves', training_curves(source)),
+        Section('Images', image_slider(source)),
+        Section('Feature map', feature_map(source)),
+        Section('Confusion matrices', confusion_matrices(source)),
+        Section('Runs', _runs(source)),
+    ]
+    path = source.out / 'report.html'
+    write_whole(path, page(source.study.name, f'<p>{escape(LEAD)}</p>', sections))
+    return path
+
+
+def _results(found: Table) -> str:
+    headings, rows = table_cells(found)
+    return table(headings, rows, 'Results') + paragraphs(found.caption())
+
+
+def _published(found: Table) -> str:
+    """Each row's mIoU beside that of its paper."""
+    printed = {row.name for row in found.rows if row.status == 'published'}
+    shown = [row for row in found.rows if row.name in printed and row.miou]
+    values = {
+        f'{row.name}, {"published" if row.status == "published" else "ours"}': row.miou
+        for row in shown
+    }
+    if not values:
+        return ''
+    note = (
+        'mIoU in percent. Published figures are of the papers, on their data and with '
+        'their networks; only the order of the methods can be compared.'
+    )
+    return paragraphs(note) + bars(values, max(values.values()), 'mIoU in percent')
+
+
+def _gains(found: Table) -> str:
+    """IoU of every class above the baseline's, a chart a row."""
+    done = {row.name: row for row in found.rows if row.status == 'done'}
+    baseline = done.pop(found.study.baseline, None)
+    if not baseline or not done:
+        return ''
+    gains = {
+        name: {c: iou - baseline.class_ious[c] for c, iou in row.class_ious.items()}
+        for name, row in done.items()
+    }
+    limit = max((abs(v) for g in gains.values() for v in g.values() if v == v))
+    note = f'IoU above {baseline.name}, in points, mean over the seeds.'
+    charts = (
+        details(
+            f'{name}: {done[name].gain:+.1f} mIoU',
+            bars(values, limit, f'IoU of {name} above {baseline.name}', signed=True),
+            is_open=name == found.rows[-1].name or len(gains) == 1,
+        )
+        for name, values in gains.items()
+    )
+    return paragraphs(note) + ''.join(charts)
+
+
+def _selections(source: Source) -> str:
+    rows = compare_selections(source.study, source.table.seeds, source.results)
+    if not rows:
+        return ''
+    headings, cells = selection_cells(rows)
+    return table(headings, cells, 'Selection of the checkpoint') + paragraphs(CAPTION)
+
+
+RUN_HEADINGS = [
+    *('run', 'state', 'mIoU', 'iterations', 'iterations/s', 'minutes', 'memory (MiB)'),
+    *('cfcontra_mm', 'commit', 'device', 'torch'),
+]
+
+
+def _runs(source: Source) -> str:
+    rows = [
+        [f'{row} seed {seed}', *_run_cells(result.line)]
+        for (row, seed), result in source.results.items()
+    ]
+    return table(RUN_HEADINGS, rows, 'Runs')
+
+
+def _run_cells(line: dict) -> list[str]:
+    if line['status'] != 'done':
+        return [f'failed: {line["error"]}', *[''] * (len(RUN_HEADINGS) - 2)]
+    git = line['git'] or {}
+    commit = git.get('commit', '')[:10] + ('+' if git.get('dirty') else '')
+    environment = line['environment']
+    return [
+        'done',
+        f'{line["metrics"]["mIoU"]:.2f}',
+        str(line['max_iters']),
+        _optional(line['iterations_per_second'], 2),
+        f'{line["wall_seconds"] / 60:.1f}',
+        _optional(line['peak_memory_mib'], 0),
+        line['version'],
+        commit,
+        environment.get('device', ''),
+        environment.get('torch', ''),
+    ]
+
+
+def _optional(value: float | None, digits: int) -> str:
+    return '' if value is None else f'{value:.{digits}f}'

@@ -1,0 +1,55 @@
+"""What a report is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmengine.config import Config
+
+from cfcontra_mm.benchmark.results import Result
+from cfcontra_mm.benchmark.study import Study
+from cfcontra_mm.benchmark.tables import Table
+
+
+@dataclass(frozen=True)
+class Source:
+    """A study's results.
+
+    Args:
+        out: Folder of the study's results.
+        table: Its table.
+        results: Results by (row, seed).
+    """
+
+    out: Path
+    table: Table
+    results: Mapping[tuple[str, int], Result]
+
+    @property
+    def study(self) -> Study:
+        return self.table.study
+
+    @property
+    def seed(self) -> int:
+        """The seed whose pictures are shown."""
+        return self.table.seeds[0]
+
+    def config(self) -> Config:
+        """The config whose test split is shown, that of the first row.
+
+        Raises:
+            InputError: It is missing.
+        """
+        return self.study.resolve(self.study.measured()[0])
+
+    def folders(self) -> dict[str, Path]:
+        """Folders of the runs with that seed, those that are still there, by row."""
+        found = {}
+        for row in self.study.measured():
+            result = self.results.get((row.name, self.seed))
+            folder = self.out / (result.line.get('work_dir', '') if result else '')
+            if folder != self.out and folder.is_dir():
+                found[row.name] = folder
+        return found
