@@ -4,8 +4,15 @@ import argparse
 import sys
 from pathlib import Path
 
-from cfcontra_mm.benchmark import load_study, overview, run_study, write_tables
+from cfcontra_mm.benchmark import (
+    INTERRUPTED,
+    load_study,
+    overview,
+    run_study,
+    write_tables,
+)
 from cfcontra_mm.errors import InputError
+from cfcontra_mm.report import write_report
 
 
 def parse_args() -> argparse.Namespace:
@@ -25,7 +32,9 @@ def parse_args() -> argparse.Namespace:
         '--dry-run', action='store_true', help='list the runs and estimate their time'
     )
     what.add_argument(
-        '--tables-only', action='store_true', help='make the tables of results.jsonl'
+        '--tables-only',
+        action='store_true',
+        help='make tables and report of results.jsonl',
     )
     return parser.parse_args()
 
@@ -39,9 +48,13 @@ def main() -> int:
         return 0
     if args.tables_only:
         write_tables(study, out, args.seeds)
-        return 0
-    tools = Path(__file__).resolve().parent
-    return run_study(study, out, tools, args.seeds, args.only)
+        status = 0
+    else:
+        tools = Path(__file__).resolve().parent
+        status = run_study(study, out, tools, args.seeds, args.only)
+    if status != INTERRUPTED:
+        print(f'Written: {write_report(study, out, args.seeds)}')
+    return status
 
 
 if __name__ == '__main__':

@@ -1,12 +1,13 @@
 """From a study to a table: start the runs as processes, read what they wrote."""
 
-from .main import run_study, write_tables
+from .main import INTERRUPTED, run_study, write_tables
 from .overview import overview
 from .plan import plan_runs
 from .steps import Run
 from .study import Column, Preparation, Row, Study, load_study
 
 __all__ = [
+    'INTERRUPTED',
     'Column',
     'Preparation',
     'Row',

@@ -10,6 +10,7 @@ from typing import TextIO
 
 from cfcontra_mm.datasets.toystreets import write_toystreets
 
+from .feature_step import FeatureStep, missing_features
 from .guards import locked, own_folders, terminable
 from .launch import Job, Pool, device_environments, finished_status
 from .plan import choose_runs, distinct_runs, plan_runs
@@ -32,6 +33,8 @@ from .tables import Table, csv_table, latex_table, markdown_table, text_table
 POLL_SECONDS = 0.5
 SHEET_ROWS = 4
 LOG_TAIL_LINES = 12
+# Exit status of a process that Ctrl-C ended.
+INTERRUPTED = 130
 
 
 def run_study(
@@ -74,11 +77,12 @@ def run_study(
             with ProgressPrinter() as printer:
                 if study.data:
                     _write_data(study.data, printer)
-                failed = _finish_runs(chosen, tools, printer, lock)
+                features = missing_features(study, chosen, seeds[0])
+                failed = _finish_runs(chosen, features, tools, printer, lock)
         except KeyboardInterrupt:
             write_results(runs, {}, out)
             print('Stopped. The same command continues where it ended.')
-            return 130
+            return INTERRUPTED
         print('All runs have ended.')
         write_results(runs, {job.step.identity: job.error for job in failed}, out)
         write_tables(study, out, seeds)
@@ -88,15 +92,19 @@ def run_study(
 
 
 def _finish_runs(
-    runs: Sequence[Run], tools: Path, printer: ProgressPrinter, lock: TextIO
+    runs: Sequence[Run],
+    features: Sequence[FeatureStep],
+    tools: Path,
+    printer: ProgressPrinter,
+    lock: TextIO,
 ) -> list[Job]:
-    """Bring every run to its record; return the jobs that failed."""
+    """Bring every run to its record and features; return the jobs that failed."""
     records = {run: read_record(run) for run in runs}
     unfinished = [run for run, record in records.items() if record is None]
     finished = [finished_status(run, r) for run, r in records.items() if r is not None]
     preparations = unfinished_needs(unfinished)
     printer.message(_overview(len(finished), len(runs), preparations))
-    steps = [*preparations, *unfinished]
+    steps = [*preparations, *unfinished, *features]
     with own_folders(steps) as locks:
         keep_open = [file.fileno() for file in (lock, *locks)]
         pool = Pool(steps, tools, device_environments(len(steps)), keep_open)
@@ -132,16 +140,13 @@ def _outcome(job: Job) -> str:
     return f'{job.step.label}: {job.outcome} ({format_seconds(job.seconds)}){crash}'
 
 
-def write_tables(study: Study, out: Path, seeds: Sequence[int] = ()) -> Table:
+def write_tables(study: Study, out: Path, seeds: Sequence[int] = ()) -> None:
     """Print the table and write it in every format, from ``out/results.jsonl`` alone.
 
     Args:
         study: What was compared.
         out: Folder of the study's results.
         seeds: In place of the study's seeds.
-
-    Returns:
-        The table.
 
     Raises:
         InputError: There are no results, or they do not belong together.
@@ -164,7 +169,6 @@ def write_tables(study: Study, out: Path, seeds: Sequence[int] = ()) -> Table:
     write_whole(out / 'table.tex', tabular)
     write_whole(out / 'table.csv', csv_table(table))
     print(f'Written: {out}/table.txt, .md, .tex and .csv')
-    return table
 
 
 def _write_sheet(study: Study, runs: Sequence[Run], out: Path) -> None:

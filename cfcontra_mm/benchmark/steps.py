@@ -149,6 +149,11 @@ class Run(Step):
         return self.work_dir / 'predictions'
 
     @property
+    def features(self) -> Path:
+        """Pixel features, of some runs; see :class:`.feature_step.FeatureStep`."""
+        return self.work_dir / 'features.npz'
+
+    @property
     def per_image(self) -> Path:
         return self.predictions / 'per_image.npz'
 

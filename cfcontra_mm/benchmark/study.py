@@ -106,6 +106,7 @@ class Study:
             :func:`cfcontra_mm.datasets.toystreets.write_toystreets`, which writes
             what is missing of the data; None for data that is there.
         preparations: What rows may need.
+        feature_rows: Rows whose pixel features the report shows.
     """
 
     name: str
@@ -120,6 +121,7 @@ class Study:
     published: Mapping[str, Mapping[str, float | str]] = field(default_factory=dict)
     data: dict | None = None
     preparations: tuple[Preparation, ...] = ()
+    feature_rows: tuple[str, ...] = ()
 
     def measured(self) -> list[Row]:
         """Rows that are trained here."""
@@ -165,6 +167,7 @@ def load_study(path: Path) -> Study:
             preparations=_entries(Preparation, fields.pop('preparations', ())),
             seeds=tuple(fields.pop('seeds')),
             classes=tuple(fields.pop('classes', ())),
+            feature_rows=tuple(fields.pop('feature_rows', ())),
             columns=tuple(Column(**c) for c in fields.pop('columns', ())),
             **fields,
         )
@@ -217,9 +220,11 @@ def _check(study: Study, path: Path) -> None:
 
 def _check_measured(study: Study, path: Path) -> None:
     names = [row.name for row in study.measured()]
-    for role in ('baseline', 'oracle', 'reference'):
-        name = getattr(study, role)
-        if name is not None and name not in names:
+    roles = {role: getattr(study, role) for role in ('baseline', 'oracle', 'reference')}
+    named = [(role, name) for role, name in roles.items() if name is not None]
+    named += [('feature_rows', name) for name in study.feature_rows]
+    for role, name in named:
+        if name not in names:
             raise InputError(
                 f'{path}: {role} {name!r} is no row with a config; '
                 f'choose from {", ".join(names)}'

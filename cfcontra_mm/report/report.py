@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
@@ -11,12 +13,13 @@ from cfcontra_mm.benchmark.selections import (
     compare_selections,
     selection_cells,
 )
+from cfcontra_mm.benchmark.study import Study
 from cfcontra_mm.benchmark.tables import Table, table_cells
 
 from .charts import bars
 from .page import Section, details, page, paragraphs, table
 from .pictures import confusion_matrices, feature_map, image_slider, training_curves
-from .source import Source
+from .source import Source, read_source
 
 LEAD = (
     'Unsupervised domain adaptation for semantic segmentation: methods trained under '
@@ -24,14 +27,16 @@ LEAD = (
 )
 
 
-def write_report(source: Source) -> Path:
+def write_report(study: Study, out: Path, seeds: Sequence[int] = ()) -> Path:
     """Write ``report.html`` beside a study's results.
 
     What needs the folders of the runs or the data is left out, with a sentence that
     says so, where they are gone.
 
     Args:
-        source: The study and its results.
+        study: What was compared.
+        out: Folder of the study's results.
+        seeds: In place of the study's seeds.
 
     Returns:
         The file.
@@ -39,6 +44,7 @@ def write_report(source: Source) -> Path:
     Raises:
         InputError: There are no results, or they do not belong together.
     """
+    source = read_source(study, out, seeds)
     sections = [
         Section('Results', _results(source.table)),
         Section('Published figures', _published(source.table)),
@@ -50,8 +56,8 @@ def write_report(source: Source) -> Path:
         Section('Confusion matrices', confusion_matrices(source)),
         Section('Runs', _runs(source)),
     ]
-    path = source.out / 'report.html'
-    write_whole(path, page(source.study.name, f'<p>{escape(LEAD)}</p>', sections))
+    path = out / 'report.html'
+    write_whole(path, page(study.name, f'<p>{escape(LEAD)}</p>', sections))
     return path
 
 
@@ -87,7 +93,7 @@ def _gains(found: Table) -> str:
         name: {c: iou - baseline.class_ious[c] for c, iou in row.class_ious.items()}
         for name, row in done.items()
     }
-    limit = max((abs(v) for g in gains.values() for v in g.values() if v == v))
+    limit = max(abs(v) for g in gains.values() for v in g.values() if not math.isnan(v))
     note = f'IoU above {baseline.name}, in points, mean over the seeds.'
     charts = (
         details(

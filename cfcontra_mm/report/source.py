@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mmengine.config import Config
 
-from cfcontra_mm.benchmark.results import Result
+from cfcontra_mm.benchmark.results import Result, read_results
 from cfcontra_mm.benchmark.study import Study
+from cfcontra_mm.benchmark.summary import summarize
 from cfcontra_mm.benchmark.tables import Table
 
 
@@ -53,3 +54,19 @@ class Source:
             if folder != self.out and folder.is_dir():
                 found[row.name] = folder
         return found
+
+
+def read_source(study: Study, out: Path, seeds: Sequence[int] = ()) -> Source:
+    """Read what is in the folder of a study's results.
+
+    Args:
+        study: What was compared.
+        out: Folder of the study's results.
+        seeds: In place of the study's seeds.
+
+    Raises:
+        InputError: There are no results, or they do not belong together.
+    """
+    seeds = tuple(seeds or study.seeds)
+    results = read_results(out / 'results.jsonl')
+    return Source(out, Table(study, seeds, summarize(study, seeds, results)), results)

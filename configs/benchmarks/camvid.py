@@ -63,6 +63,7 @@ study = dict(
     ],
     baseline='source-only',
     reference='MinEnt',
+    feature_rows=['source-only', 'CFContra'],
     shared=pair,
     seeds=[0, 1, 2],
 )

@@ -34,6 +34,7 @@ study = dict(
     baseline='source-only',
     oracle='oracle',
     reference='MinEnt',
+    feature_rows=['source-only', 'CFContra'],
     seeds=[0],
     data={{_base_.toystreets.data}},
 )

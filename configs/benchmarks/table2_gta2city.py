@@ -115,5 +115,6 @@ study = dict(
     baseline='source-only',
     oracle='oracle',
     reference='MinEnt',
+    feature_rows=['source-only', 'CFContra'],
     seeds=[0, 1, 2],
 )

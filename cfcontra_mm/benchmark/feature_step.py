@@ -1,0 +1,87 @@
+"""A step that keeps a run's pixel features for the feature map of the report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from cfcontra_mm.errors import InputError
+
+from .results import read_record
+from .steps import Run, Step, tool
+from .study import Study
+
+
+@dataclass(frozen=True)
+class FeatureStep(Step):
+    """The collection of a run's pixel features, in the run's own folder.
+
+    Args:
+        run: The run.
+        needs: The run, which must be finished before.
+        overrides: The run's.
+    """
+
+    run: Run
+    needs: tuple[Run, ...] = ()
+    overrides: dict[str, Any] = field(default_factory=dict, hash=False)
+    max_iters: ClassVar[int] = 0
+    cost: ClassVar[float] = 1.0
+
+    @property
+    def label(self) -> str:
+        return f'features of {self.run.label}'
+
+    @property
+    def config(self) -> str:
+        return self.run.config
+
+    @property
+    def identity(self) -> str:
+        return f'features {self.run.identity}'
+
+    @property
+    def work_dir(self) -> Path:
+        return self.run.work_dir
+
+    @property
+    def lock(self) -> Path:
+        return self.run.work_dir.with_name(f'.{self.run.work_dir.name}.features.lock')
+
+    @property
+    def log(self) -> Path:
+        return self.run.work_dir / 'features_log.txt'
+
+    def iteration(self) -> int:
+        return 0
+
+    def commands(self, tools: Path) -> dict[str, list[str]]:
+        """One process, which runs the trained network."""
+        arguments = ['collect', self.run.config, str(self.run.final_checkpoint)]
+        arguments += ['--out', str(self.run.features), *self.options()]
+        return {'collecting': tool(tools, 'analysis_tools/feature_map', *arguments)}
+
+    def finish(self, seconds: float, resumed_from: int) -> str:
+        """Check that the features are there; see :meth:`Step.finish`."""
+        if not self.run.features.exists():
+            raise InputError(f'{self.run.features} was not written')
+        return 'done'
+
+
+def missing_features(study: Study, runs: Sequence[Run], seed: int) -> list[FeatureStep]:
+    """What is still to be collected: of each row that asks for it, one seed's run."""
+    return [
+        FeatureStep(run, (run,), run.overrides)
+        for run in runs
+        if run.row in study.feature_rows
+        and run.seed == seed
+        and not run.features.exists()
+        and _has_weights(run)
+    ]
+
+
+def _has_weights(run: Run) -> bool:
+    """Whether the run has its weights or will have them, and no one removed them."""
+    return run.final_checkpoint.exists() or read_record(run) is None
