@@ -64,6 +64,7 @@ setup(
         'Topic :: Scientific/Engineering :: Image Recognition',
     ],
     packages=find_packages(include=['cfcontra_mm', 'cfcontra_mm.*']),
+    package_data={'cfcontra_mm.report': ['report.css', 'report.js']},
     cmdclass={'build_py': BuildWithMim},
     python_requires='>=3.10',
     install_requires=[
@@ -81,5 +82,5 @@ setup(
         'torch>=2.6',
         'torchvision',
     ],
-    extras_require={'dev': ['pytest', 'ruff']},
+    extras_require={'dev': ['pytest', 'ruff', 'selenium']},
 )

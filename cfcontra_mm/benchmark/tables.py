@@ -105,7 +105,7 @@ def _tests(table: Table) -> str:
 def text_table(table: Table) -> str:
     """For a terminal, class names shortened."""
     columns = _columns(table, lambda name: SHORT_NAMES.get(name, name[:6]))
-    pretty = _pretty_table(table, columns)
+    pretty = method_table(list(columns), _cells(table, columns))
     pretty.padding_width = 0
     pretty.left_padding_width = 1
     return pretty.get_string()
@@ -118,22 +118,24 @@ def markdown_table(table: Table, classes: bool = True) -> str:
         table: The table.
         classes: Whether the classes have columns.
     """
-    columns = _columns(table, lambda name: name)
-    hidden = () if classes else table.class_names()
-    shown = {name: cell for name, cell in columns.items() if name not in hidden}
-    pretty = _pretty_table(table, shown)
+    pretty = method_table(*table_cells(table, classes))
     pretty.set_style(TableStyle.MARKDOWN)
     return pretty.get_string()
 
 
-def _pretty_table(table: Table, columns: Mapping[str, Cell]) -> PrettyTable:
-    return method_table(list(columns), _cells(table, columns))
+def table_cells(
+    table: Table, classes: bool = True
+) -> tuple[list[str], list[list[str]]]:
+    """Headings, class names in full, and the cells of every line.
 
-
-def table_cells(table: Table) -> tuple[list[str], list[list[str]]]:
-    """Headings, class names in full, and the cells of every line."""
+    Args:
+        table: The table.
+        classes: Whether the classes have columns.
+    """
     columns = _columns(table, lambda name: name)
-    return list(columns), _cells(table, columns)
+    hidden = () if classes else table.class_names()
+    shown = {name: cell for name, cell in columns.items() if name not in hidden}
+    return list(shown), _cells(table, shown)
 
 
 def _cells(table: Table, columns: Mapping[str, Cell]) -> list[list[str]]:

@@ -104,20 +104,32 @@ def details(summary: str, body: str, is_open: bool = False) -> str:
     return f'<details{state}><summary>{escape(summary)}</summary>{body}</details>'
 
 
-def picture(content: Figure | Image.Image, alt: str) -> str:
+def figure(content: Figure, alt: str) -> str:
+    """A figure inside the page; it scrolls by itself where it would be too small.
+
+    Args:
+        content: The figure.
+        alt: What it shows in words.
+    """
+    stream = io.BytesIO()
+    content.savefig(stream, dpi=RESOLUTION)
+    return (
+        f'<div class="wide" role="region" aria-label="{escape(alt)}" tabindex="0">'
+        f'{picture(Image.open(stream), alt)}</div>'
+    )
+
+
+def picture(content: Image.Image, alt: str) -> str:
     """A picture inside the page.
 
     Args:
-        content: What it shows.
-        alt: The same in words.
+        content: The picture.
+        alt: What it shows in words.
     """
     stream = io.BytesIO()
-    if isinstance(content, Figure):
-        content.savefig(stream, dpi=RESOLUTION)
-    else:
-        content.save(stream, 'PNG', optimize=True)
+    content.save(stream, 'PNG', optimize=True)
     data = base64.b64encode(stream.getvalue()).decode()
-    width, height = Image.open(stream).size
+    width, height = content.size
     return (
         f'<img src="data:image/png;base64,{data}" alt="{escape(alt)}" '
         f'width="{width}" height="{height}">'

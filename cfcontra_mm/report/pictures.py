@@ -28,7 +28,7 @@ from cfcontra_mm.benchmark.sheet import (
 )
 from cfcontra_mm.errors import InputError
 
-from .page import details, paragraphs, picture
+from .page import details, figure, paragraphs, picture
 from .source import Source
 
 NUM_IMAGES = 8
@@ -56,7 +56,7 @@ def training_curves(source: Source) -> str:
     """Losses and validations of every row."""
     curves = {name: read_curves(folder) for name, folder in source.folders().items()}
     alt = f'Losses and validation mIoU over the iterations of {", ".join(curves)}'
-    return paragraphs(f'Seed {source.seed}.') + picture(draw_curves(curves), alt)
+    return paragraphs(f'Seed {source.seed}.') + figure(draw_curves(curves), alt)
 
 
 @_or_why_not
@@ -67,9 +67,8 @@ def confusion_matrices(source: Source) -> str:
     parts = []
     for name, folder in source.folders().items():
         matrix = count_confusion(config, folder / 'predictions')
-        figure = draw_confusion(matrix, classes)
         alt = f'Confusion matrix of {name}. {_worst_confusions(matrix, classes)}'
-        parts.append(details(name, picture(figure, alt)))
+        parts.append(details(name, figure(draw_confusion(matrix, classes), alt)))
     note = f'Seed {source.seed}. A line holds what the pixels of a class are taken for.'
     return paragraphs(note) + ''.join(parts)
 
@@ -101,10 +100,10 @@ def image_slider(source: Source) -> str:
     count = len(data.samples)
     return (
         paragraphs(f'Seed {source.seed}; validation images, evenly spread.')
-        + '<div class="slider" hidden><label for="image">Image</label>'
-        f'<input type="range" id="image" min="1" max="{count}" value="1" '
-        'data-shows="images"><output for="image"></output></div>'
-        + f'<div id="images">{images}</div>{_legend(data)}'
+        + '<div class="slider" hidden><label for="slider">Image</label>'
+        f'<input type="range" id="slider" min="1" max="{count}" value="1" '
+        'data-shows="all-images"><output for="slider"></output></div>'
+        + f'<div id="all-images">{images}</div>{_legend(data)}'
     )
 
 
@@ -149,10 +148,10 @@ def feature_map(source: Source) -> str:
     }
     if not found:
         return ''
-    figure = draw_feature_map({n: read_features(path) for n, path in found.items()})
+    drawn = draw_feature_map({n: read_features(path) for n, path in found.items()})
     note = (
         f'Seed {source.seed}. t-SNE of pixel features of validation images; labels '
         'only colour them. Distances between clusters mean little.'
     )
     alt = f'Feature maps of {", ".join(found)}: source and target pixels by class'
-    return paragraphs(note) + picture(figure, alt)
+    return paragraphs(note) + figure(drawn, alt)
