@@ -1,11 +1,15 @@
-# A user's own pictures on the CPU, with the encoder of encoder_folders.py and the
-# settings of adain_toystreets.py: crops of 128, 800 iterations.
+# A user's own pictures on the CPU, with the encoder of encoder_folders.py, crops of
+# 128 and 800 iterations.
 _base_ = [
     '../_base_/models/adain_small.py',
     '../_base_/datasets/style_folders.py',
     '../_base_/schedules/adain_160k.py',
 ]
-model = dict(encoder=dict(weights='work_dirs/adain/encoder_folders/iter_300.pth'))
+model = dict(
+    encoder=dict(weights='work_dirs/adain/encoder_folders/iter_300.pth'),
+    # Photographs have colours that so small an encoder has no use for.
+    identity_weight=10.0,
+)
 train_pipeline = [
     dict(type='LoadImage'),
     dict(type='Resize', scale=(512, 256), backend='pillow', interpolation='bicubic'),

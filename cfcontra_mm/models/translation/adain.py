@@ -6,6 +6,7 @@ import torch
 from mmengine.model import BaseModel
 from mmseg.registry import MODELS
 from torch import Tensor
+from torch.nn.functional import mse_loss
 
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.losses.style import (
@@ -88,13 +89,19 @@ class AdaINStyleTransfer(BaseModel):
     Args:
         encoder: Config of a :class:`VGGEncoder`, whose mirror the decoder is.
         style_weight: Weight of eq. 7; the content's is 1.
+        identity_weight: Weight of the mean squared difference between a picture and
+            its own features decoded. None of the paper's: an encoder that learnt little
+            is blind to some colours, which eqs. 6-7 then leave to chance.
     """
 
-    def __init__(self, encoder: dict, style_weight: float) -> None:
+    def __init__(
+        self, encoder: dict, style_weight: float, identity_weight: float = 0.0
+    ) -> None:
         super().__init__(data_preprocessor=dict(type='StylePreprocessor'))
         self.encoder = MODELS.build(encoder).requires_grad_(False)
         self.decoder = VGGDecoder(self.encoder.channels, self.encoder.convs)
         self.style_weight = style_weight
+        self.identity_weight = identity_weight
 
     def forward(
         self, content: Tensor, style: Tensor, alpha: float = 1.0, mode: str = 'tensor'
@@ -130,11 +137,9 @@ class AdaINStyleTransfer(BaseModel):
         self, content: Tensor, style: Statistics, alpha: float = 1.0
     ) -> Tensor:
         """As :meth:`forward`, with the style's statistics known."""
-        height, width = content.shape[2:]
         features = self._encode(content)[-1]
         wanted = torch.lerp(features, _restyle(features, style), alpha)
-        # Pooling rounded an odd size up at the lower right.
-        return self.decoder(wanted)[:, :, :height, :width]
+        return self._decode(wanted, content)
 
     def _encode(self, pictures: Tensor) -> tuple[Tensor, ...]:
         if min(pictures.shape[2:]) <= self.encoder.stride:
@@ -148,12 +153,23 @@ class AdaINStyleTransfer(BaseModel):
     def _losses(self, content: Tensor, style: Tensor) -> dict[str, Tensor]:
         with torch.no_grad():
             wanted_style = self._encode(style)
-            wanted = adaptive_instance_norm(self._encode(content)[-1], wanted_style[-1])
+            features = self._encode(content)[-1]
+            wanted = adaptive_instance_norm(features, wanted_style[-1])
         found = self._encode(self.decoder(wanted))
-        return dict(
+        losses = dict(
             loss_content=content_loss(found[-1], wanted),
             loss_style=self.style_weight * style_loss(found, wanted_style),
         )
+        if self.identity_weight:
+            difference = mse_loss(self._decode(features, content), content)
+            losses['loss_identity'] = self.identity_weight * difference
+        return losses
+
+    def _decode(self, features: Tensor, like: Tensor) -> Tensor:
+        """Pictures of the size of others."""
+        height, width = like.shape[2:]
+        # Pooling rounded an odd size up at the lower right.
+        return self.decoder(features)[:, :, :height, :width]
 
     def _samples(self, pictures: dict[str, Tensor]) -> list[dict]:
         """A dict a picture set: the pictures, and the style of each as one vector."""
