@@ -124,6 +124,16 @@ def test_losses_are_eqs_6_and_7():
     torch.testing.assert_close(losses['loss_style'], 3 * eq_7, rtol=1e-3, atol=1e-4)
 
 
+def test_identity_is_the_distance_from_a_picture_to_its_own_features_decoded():
+    model = translator(identity_weight=4.0)
+    content, style = torch.rand(2, 3, 23, 26), torch.rand(2, 3, 16, 16)
+    losses = model(content, style, mode='loss')
+    same = model.decoder(model.encoder(content)[-1])[:, :, :23, :26]
+    expected = 4 * (same - content).square().mean()
+    torch.testing.assert_close(losses['loss_identity'], expected)
+    assert 'loss_identity' not in translator()(content, style, mode='loss')
+
+
 def test_training_moves_the_decoder_alone_and_lowers_the_loss():
     model = translator()
     before = copy.deepcopy(model.state_dict())
