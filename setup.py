@@ -67,6 +67,7 @@ setup(
     cmdclass={'build_py': BuildWithMim},
     python_requires='>=3.10',
     install_requires=[
+        'matplotlib',
         'numpy',
         'onedl-mmcv>=2.3',
         'onedl-mmengine>=0.10.12',
@@ -75,6 +76,7 @@ setup(
         'pillow',
         'prettytable',
         'rich',
+        'scikit-learn',
         'scipy>=1.15',
         'torch>=2.6',
         'torchvision',

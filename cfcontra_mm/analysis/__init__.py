@@ -4,6 +4,7 @@ Only :mod:`.features`, which collects what a feature map shows, runs one; it is 
 by its tool alone.
 """
 
+from .confusion import class_names, count_confusion, draw_confusion
 from .curves import draw_curves
 
-__all__ = ['draw_curves']
+__all__ = ['class_names', 'count_confusion', 'draw_confusion', 'draw_curves']

@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
+from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 from PIL import Image, ImageDraw, ImageFont
 
 from cfcontra_mm.datasets.folders import apply_folders
+from cfcontra_mm.errors import InputError
 
 IGNORE_INDEX = 255
 PANEL_WIDTH = 256
@@ -47,24 +49,82 @@ class SampleSet:
     palette: np.ndarray
 
 
-def load_samples(config: Config, count: int) -> SampleSet:
-    """Read images spread evenly over the test split of a config."""
+def open_test_set(config: Config) -> BaseSegDataset:
+    """The data set that a config is tested on.
+
+    Raises:
+        InputError: There is none, or its files are not as they should be.
+    """
     cfg = copy.deepcopy(config)
     apply_folders(cfg)
+    if cfg.get('test_dataloader') is None:
+        raise InputError(
+            f'{cfg.filename}: sets no test_dataloader; name the config of a run, and '
+            'give folders.val_images and folders.val_labels to look at your own folders'
+        )
     # The data set builds its transforms from the registry of the default scope.
     with DefaultScope.overwrite_default_scope('mmseg'):
-        dataset = DATASETS.build(cfg.test_dataloader.dataset)
-        chosen = np.linspace(0, len(dataset) - 1, min(count, len(dataset)), dtype=int)
-        samples = [_load_sample(dataset[int(index)]) for index in chosen]
+        return DATASETS.build(cfg.test_dataloader.dataset)
+
+
+def load_samples(config: Config, count: int) -> SampleSet:
+    """Read images spread evenly over the test split of a config.
+
+    Raises:
+        InputError: See :func:`open_test_set`.
+    """
+    dataset = open_test_set(config)
+    chosen = np.linspace(0, len(dataset) - 1, min(count, len(dataset)), dtype=int)
+    samples = [_load_sample(dataset[int(index)]) for index in chosen]
     palette = np.array(dataset.metainfo['palette'], dtype=np.uint8)
     return SampleSet(samples, dataset.metainfo['classes'], palette)
 
 
 def _load_sample(item: dict) -> Sample:
-    data_sample = item['data_samples']
-    path = Path(data_sample.img_path)
-    label = data_sample.gt_sem_seg.data.squeeze(0).numpy()
+    path, label = read_label(item)
     return Sample(path.stem, Image.open(path).convert('RGB'), label)
+
+
+def read_label(item: dict) -> tuple[Path, np.ndarray]:
+    """Image file and label (H, W) of an item of a data set."""
+    data_sample = item['data_samples']
+    label = data_sample.gt_sem_seg.data.squeeze(0).numpy()
+    return Path(data_sample.img_path), label
+
+
+def read_prediction(
+    folder: Path, stem: str, size: tuple[int, int], num_classes: int
+) -> np.ndarray:
+    """Class indices (H, W) that ``tools/test.py --out`` wrote for an image.
+
+    Args:
+        folder: Where it wrote them.
+        stem: Name of the image file without its ending.
+        size: Height and width of the label.
+        num_classes: Number of classes of the data set.
+
+    Raises:
+        InputError: The file is missing, damaged, or not of this data set.
+    """
+    path = folder / f'{stem}.png'
+    try:
+        with Image.open(path) as image:
+            prediction = np.array(image)
+    except FileNotFoundError as error:
+        raise InputError(
+            f'{path}: no such prediction; write all with tools/test.py --out {folder}'
+        ) from error
+    except (OSError, SyntaxError) as error:
+        raise InputError(f'{path}: truncated or not a picture; test again') from error
+    if prediction.shape != size:
+        shape, label = ('x'.join(map(str, s)) for s in (prediction.shape, size))
+        raise InputError(f'{path}: is {shape}, its label {label}; it is of other data')
+    if prediction.max() >= num_classes:
+        raise InputError(
+            f'{path}: holds class {prediction.max()}, the config has {num_classes} '
+            "classes; use the test's config"
+        )
+    return prediction
 
 
 def colorize(label: np.ndarray, palette: np.ndarray) -> Image.Image:
@@ -81,6 +141,9 @@ def draw_sheet(data: SampleSet, predictions: Mapping[str, Path | None]) -> Image
         data: The samples.
         predictions: For every method the folder with ``<stem>.png`` of class
             indices, None for a method without a result.
+
+    Raises:
+        InputError: See :func:`read_prediction`.
     """
     rows = [_panels(sample, data.palette, predictions) for sample in data.samples]
     headings = ['input', 'ground truth', *predictions]
@@ -104,13 +167,17 @@ def _panels(
     size = (PANEL_WIDTH, round(PANEL_WIDTH * sample.image.height / sample.image.width))
     labels = [colorize(sample.label, palette)]
     labels += [
-        colorize(np.array(Image.open(folder / f'{sample.stem}.png')), palette)
+        colorize(_predicted(folder, sample, len(palette)), palette)
         if folder
         else _no_result(size)
         for folder in predictions.values()
     ]
     nearest = [label.resize(size, Image.Resampling.NEAREST) for label in labels]
     return [sample.image.resize(size, Image.Resampling.BILINEAR), *nearest]
+
+
+def _predicted(folder: Path, sample: Sample, num_classes: int) -> np.ndarray:
+    return read_prediction(folder, sample.stem, sample.label.shape, num_classes)
 
 
 def _no_result(size: tuple[int, int]) -> Image.Image:

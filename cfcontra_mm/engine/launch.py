@@ -103,6 +103,15 @@ class CfgOptions(DictAction):
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that training and testing share."""
     parser.add_argument('--work-dir', help='default: work_dirs/METHOD/CONFIG')
+    add_options_argument(parser)
+    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
+    add_trust_argument(parser)
+    # torch.distributed.launch, which mim starts, passes it.
+    parser.add_argument('--local-rank', '--local_rank', help=argparse.SUPPRESS)
+
+
+def add_options_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the option that overrides settings of the config."""
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -111,10 +120,6 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='KEY=VALUE',
         help='override settings, for example train_cfg.max_iters=100',
     )
-    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
-    add_trust_argument(parser)
-    # torch.distributed.launch, which mim starts, passes it.
-    parser.add_argument('--local-rank', '--local_rank', help=argparse.SUPPRESS)
 
 
 def add_trust_argument(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,99 @@
+"""Which classes a network takes for which."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from mmengine.config import Config
+
+from cfcontra_mm.benchmark.sheet import open_test_set, read_label, read_prediction
+from cfcontra_mm.benchmark.study import read_config
+
+CELL_INCHES = 0.36
+SIDE_INCHES = (2.4, 12.0)
+MIN_POINTS = 5.0
+"""Smaller text is not printed into the cells."""
+
+
+def count_confusion(config: Config | Path | str, predictions: Path) -> np.ndarray:
+    """Count the pixels of every label and prediction over a test split.
+
+    Pixels without a label (255) take no part.
+
+    Args:
+        config: Config of the run, or its file.
+        predictions: Folder of class indices that ``tools/test.py --out`` wrote.
+
+    Returns:
+        Pixels (C, C), int64: rows are labels, columns predictions.
+
+    Raises:
+        InputError: The config has no test data, or a prediction is missing or of other
+            data.
+    """
+    dataset = open_test_set(_read(config))
+    size = len(dataset.metainfo['classes'])
+    counts = np.zeros(size * size, np.int64)
+    for index in range(len(dataset)):
+        path, label = read_label(dataset[index])
+        prediction = read_prediction(predictions, path.stem, label.shape, size)
+        scored = label < size
+        pairs = label[scored].astype(np.int64) * size + prediction[scored]
+        counts += np.bincount(pairs, minlength=size * size)
+    return counts.reshape(size, size)
+
+
+def class_names(config: Config | Path | str) -> tuple[str, ...]:
+    """Names of the rows and columns of :func:`count_confusion`.
+
+    Raises:
+        InputError: The config has no test data.
+    """
+    return tuple(open_test_set(_read(config)).metainfo['classes'])
+
+
+def _read(config: Config | Path | str) -> Config:
+    return config if isinstance(config, Config) else read_config(config)
+
+
+def draw_confusion(
+    matrix: np.ndarray, classes: Sequence[str], title: str = ''
+) -> Figure:
+    """Draw which share of each class's pixels is predicted as what.
+
+    Args:
+        matrix: Pixels (C, C), rows are labels; see :func:`count_confusion`.
+        classes: Their names.
+        title: Above the matrix.
+    """
+    with np.errstate(invalid='ignore'):
+        percent = 100 * matrix / matrix.sum(axis=1, keepdims=True)
+    side = float(np.clip(CELL_INCHES * len(classes), *SIDE_INCHES))
+    figure = Figure(figsize=(side + 2.6, side + 1.8), layout='constrained')
+    axes = figure.subplots()
+    axes.set_title(title)
+    # Dark to bright in order, also without colours; gray where nothing was labelled.
+    axes.set_facecolor('lightgray')
+    image = axes.imshow(percent, cmap='cividis', vmin=0, vmax=100)
+    figure.colorbar(image, label="% of the label's pixels", shrink=0.8)
+    ticks = range(len(classes))
+    axes.set_xticks(ticks, classes, rotation=90)
+    axes.set_yticks(ticks, classes)
+    axes.set(xlabel='prediction', ylabel='label')
+    _write_cells(axes, percent, 72 * side / len(classes) * 0.36)
+    return figure
+
+
+def _write_cells(axes: Axes, percent: np.ndarray, points: float) -> None:
+    """Print what rounds to a percent or more, where there is room for text."""
+    if points < MIN_POINTS:
+        return
+    for row, column in np.argwhere(percent >= 0.5):
+        value = percent[row, column]
+        color = 'black' if value > 50 else 'white'
+        text = dict(ha='center', va='center', color=color, fontsize=min(points, 10))
+        axes.text(column, row, f'{value:.0f}', **text)

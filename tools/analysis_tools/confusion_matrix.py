@@ -1,0 +1,33 @@
+"""Draw which share of each class's pixels was predicted as what."""
+
+import argparse
+from pathlib import Path
+
+from cfcontra_mm.analysis import class_names, count_confusion, draw_confusion
+from cfcontra_mm.analysis.arguments import add_config_arguments
+from cfcontra_mm.analysis.output import write_picture
+from cfcontra_mm.engine.launch import command_line, load_config
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_config_arguments(parser)
+    parser.add_argument(
+        'predictions', type=Path, help='folder that tools/test.py --out wrote'
+    )
+    parser.add_argument('--title', default='')
+    parser.add_argument('--out', type=Path, default='confusion.png')
+    return parser.parse_args()
+
+
+@command_line
+def main() -> None:
+    args = parse_args()
+    cfg = load_config(args.config, args.cfg_options)
+    matrix = count_confusion(cfg, args.predictions)
+    write_picture(draw_confusion(matrix, class_names(cfg), args.title), args.out)
+    print(f'wrote {args.out}')
+
+
+if __name__ == '__main__':
+    main()

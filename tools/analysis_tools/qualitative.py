@@ -1,0 +1,42 @@
+"""Draw pictures, their ground truth and what each method predicts, side by side."""
+
+import argparse
+from pathlib import Path
+
+from cfcontra_mm.analysis.arguments import (
+    add_config_arguments,
+    named_path,
+    positive,
+)
+from cfcontra_mm.analysis.output import write_picture
+from cfcontra_mm.benchmark.sheet import draw_sheet, load_samples
+from cfcontra_mm.engine.launch import command_line, load_config
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_config_arguments(parser)
+    parser.add_argument(
+        'methods',
+        type=named_path,
+        nargs='+',
+        metavar='NAME=PREDICTIONS',
+        help='a heading and the folder that tools/test.py --out wrote',
+    )
+    parser.add_argument(
+        '--num', type=positive, default=4, help='pictures, spread over the test split'
+    )
+    parser.add_argument('--out', type=Path, default='qualitative.png')
+    return parser.parse_args()
+
+
+@command_line
+def main() -> None:
+    args = parse_args()
+    samples = load_samples(load_config(args.config, args.cfg_options), args.num)
+    write_picture(draw_sheet(samples, dict(args.methods)), args.out)
+    print(f'wrote {args.out}')
+
+
+if __name__ == '__main__':
+    main()
