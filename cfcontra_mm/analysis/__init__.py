@@ -6,5 +6,14 @@ by its tool alone.
 
 from .confusion import class_names, count_confusion, draw_confusion
 from .curves import draw_curves
+from .feature_map import Features, draw_feature_map, read_features
 
-__all__ = ['class_names', 'count_confusion', 'draw_confusion', 'draw_curves']
+__all__ = [
+    'Features',
+    'class_names',
+    'count_confusion',
+    'draw_confusion',
+    'draw_curves',
+    'draw_feature_map',
+    'read_features',
+]

@@ -1,0 +1,42 @@
+"""Collect pixel features of both domains from a checkpoint, laid out by t-SNE.
+
+Draw one or several such files with tools/analysis_tools/draw_feature_map.py. Labels of
+both domains are read, to choose and colour the pixels.
+"""
+
+import argparse
+from pathlib import Path
+
+from cfcontra_mm.analysis.arguments import add_config_arguments
+from cfcontra_mm.analysis.feature_map import write_features
+from cfcontra_mm.analysis.features import collect_features
+from cfcontra_mm.engine.launch import add_trust_argument, command_line, load_config
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_config_arguments(parser)
+    parser.add_argument('checkpoint', help='as tools/train.py wrote it')
+    parser.add_argument(
+        '--classes', nargs='+', default=[], metavar='NAME', help='default: the commonest'
+    )
+    parser.add_argument('--out', type=Path, default='features.npz')
+    add_trust_argument(parser)
+    return parser.parse_args()
+
+
+@command_line
+def main() -> None:
+    args = parse_args()
+    cfg = load_config(args.config, args.cfg_options)
+    features = collect_features(
+        cfg, args.checkpoint, args.classes, args.trust_checkpoint
+    )
+    write_features(features, args.out)
+    print(f'wrote {args.out}')
+
+
+if __name__ == '__main__':
+    main()
