@@ -143,13 +143,17 @@ def _draw_centers(axes: Axes, features: Features) -> None:
 
 def _handles(features: Mapping[str, Features]) -> list[Line2D]:
     """A legend of the marks: colours are explained by the names on the map."""
-    kinds = ' / '.join(CENTERS[k] for k in sorted({f.from_bank for f in features.values()}))
+    kinds = ' / '.join(
+        CENTERS[k] for k in sorted({f.from_bank for f in features.values()})
+    )
     handles = []
     for domain in DOMAINS:
         pixel, center = MARKS[domain]['marker'], STARS[domain]
         look = dict(color='dimgray', linestyle='')
         handles += [
             Line2D([], [], marker=pixel, label=f'{domain} pixel', markersize=5, **look),
-            Line2D([], [], marker=center, label=f'{domain}: {kinds}', markersize=9, **look),
+            Line2D(
+                [], [], marker=center, label=f'{domain}: {kinds}', markersize=9, **look
+            ),
         ]
     return handles

@@ -255,4 +255,6 @@ def embed(rows: np.ndarray) -> np.ndarray:
         raise InputError(f'{len(rows)} pixels are too few for a map; add --classes')
     # PCA's axes start it, so that the same features always give the same map.
     perplexity = min(PERPLEXITY, (len(rows) - 1) / 3)
-    return TSNE(perplexity=perplexity, init='pca', random_state=SEED).fit_transform(rows)
+    return TSNE(perplexity=perplexity, init='pca', random_state=SEED).fit_transform(
+        rows
+    )

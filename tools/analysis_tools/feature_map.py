@@ -20,7 +20,11 @@ def parse_args() -> argparse.Namespace:
     add_config_arguments(parser)
     parser.add_argument('checkpoint', help='as tools/train.py wrote it')
     parser.add_argument(
-        '--classes', nargs='+', default=[], metavar='NAME', help='default: the commonest'
+        '--classes',
+        nargs='+',
+        default=[],
+        metavar='NAME',
+        help='default: the commonest',
     )
     parser.add_argument('--out', type=Path, default='features.npz')
     add_trust_argument(parser)
