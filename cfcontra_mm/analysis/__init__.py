@@ -6,7 +6,7 @@ by its tool alone.
 
 from .confusion import class_names, count_confusion, draw_confusion
 from .curves import draw_curves
-from .feature_map import Features, draw_feature_map, read_features, write_features
+from .feature_map import Features, draw_feature_map, read_features
 
 __all__ = [
     'Features',
@@ -16,5 +16,4 @@ __all__ = [
     'draw_curves',
     'draw_feature_map',
     'read_features',
-    'write_features',
 ]

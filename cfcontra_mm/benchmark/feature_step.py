@@ -59,7 +59,7 @@ class FeatureStep(Step):
 
     def commands(self, tools: Path) -> dict[str, list[str]]:
         """One process, which runs the trained network."""
-        arguments = ['collect', self.run.config, str(self.run.final_checkpoint)]
+        arguments = [self.run.config, str(self.run.final_checkpoint)]
         arguments += ['--out', str(self.run.features), *self.options()]
         return {'collecting': tool(tools, 'analysis_tools/feature_map', *arguments)}
 

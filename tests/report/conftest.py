@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cfcontra_mm.analysis import Features, write_features
+from cfcontra_mm.analysis import Features
+from cfcontra_mm.analysis.feature_map import write_features
 from cfcontra_mm.benchmark import Row, Study
 
 CONFIG = """
@@ -67,13 +68,15 @@ def write_run(folder, stems, shift):
     log.write_text(''.join(json.dumps(entry) + '\n' for entry in entries))
     random = np.random.default_rng(shift)
     features = Features(
-        values=random.normal(size=(24, 5)).astype(np.float32),
+        classes=('road', 'sky'),
+        palette=np.array([[128, 64, 128], [70, 130, 180]], np.uint8),
+        pixels=random.normal(size=(24, 5)).astype(np.float32),
         labels=np.arange(24) % 2,
         domains=np.arange(24) // 12,
         centers=random.normal(size=(2, 2, 5)).astype(np.float32),
-        has_center=np.array([[True, True], [True, False]]),
-        classes=('road', 'sky'),
-        palette=np.array([[128, 64, 128], [70, 130, 180]], np.uint8),
+        from_bank=True,
+        pixel_map=random.normal(size=(24, 2)),
+        center_map=random.normal(size=(2, 2, 2)),
     )
     write_features(features, folder / 'features.npz')
 

@@ -1,50 +1,44 @@
-"""Show the pixel features of both domains in the plane, as in CFContra's Figure 1.
+"""Collect pixel features of both domains from a checkpoint, laid out by t-SNE.
 
-First collect the features of each network, then draw them side by side.
+Draw one or several such files with tools/analysis_tools/draw_feature_map.py. Labels of
+both domains are read, to choose and colour the pixels.
 """
 
 import argparse
 from pathlib import Path
 
-from cfcontra_mm.analysis.arguments import add_config_arguments, named_path
-from cfcontra_mm.analysis.feature_map import (
-    draw_feature_map,
-    read_features,
-    write_features,
-)
-from cfcontra_mm.analysis.output import write_picture
-from cfcontra_mm.engine.launch import command_line, load_config
+from cfcontra_mm.analysis.arguments import add_config_arguments
+from cfcontra_mm.analysis.feature_map import write_features
+from cfcontra_mm.analysis.features import collect_features
+from cfcontra_mm.engine.launch import add_trust_argument, command_line, load_config
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    actions = parser.add_subparsers(dest='action', required=True)
-    collect = actions.add_parser('collect', help='run a network and keep its features')
-    add_config_arguments(collect)
-    collect.add_argument('checkpoint', type=Path)
-    collect.add_argument(
-        '--classes', nargs='+', default=[], help='default: the most frequent six'
+    add_config_arguments(parser)
+    parser.add_argument('checkpoint', help='as tools/train.py wrote it')
+    parser.add_argument(
+        '--classes',
+        nargs='+',
+        default=[],
+        metavar='NAME',
+        help='default: the commonest',
     )
-    collect.add_argument('--out', type=Path, default='features.npz')
-    draw = actions.add_parser('draw', help='draw features side by side')
-    draw.add_argument('features', type=named_path, nargs='+', metavar='TITLE=FILE.npz')
-    draw.add_argument('--out', type=Path, default='feature_map.png')
+    parser.add_argument('--out', type=Path, default='features.npz')
+    add_trust_argument(parser)
     return parser.parse_args()
 
 
 @command_line
 def main() -> None:
     args = parse_args()
-    if args.action == 'draw':
-        found = {title: read_features(path) for title, path in args.features}
-        write_picture(draw_feature_map(found), args.out)
-    else:
-        from cfcontra_mm.analysis.features import collect_features
-
-        cfg = load_config(args.config, args.cfg_options)
-        write_features(collect_features(cfg, args.checkpoint, args.classes), args.out)
+    cfg = load_config(args.config, args.cfg_options)
+    features = collect_features(
+        cfg, args.checkpoint, args.classes, args.trust_checkpoint
+    )
+    write_features(features, args.out)
     print(f'wrote {args.out}')
 
 

@@ -1,0 +1,28 @@
+"""Write pictures of both domains as training sees them, the source with labels."""
+
+import argparse
+from pathlib import Path
+
+from cfcontra_mm.analysis.arguments import add_config_arguments, positive
+from cfcontra_mm.analysis.browse import browse
+from cfcontra_mm.engine.launch import command_line, load_config
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_config_arguments(parser)
+    parser.add_argument('--num', type=positive, default=8, help='of each domain')
+    parser.add_argument('--out', type=Path, default='browse', metavar='FOLDER')
+    return parser.parse_args()
+
+
+@command_line
+def main() -> None:
+    args = parse_args()
+    cfg = load_config(args.config, args.cfg_options)
+    written = browse(cfg, args.num, args.out)
+    print(f'wrote {len(written)} pictures into {args.out}')
+
+
+if __name__ == '__main__':
+    main()

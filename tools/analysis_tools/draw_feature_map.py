@@ -1,0 +1,34 @@
+"""Draw pixel features side by side, such as before and after an adaptation."""
+
+import argparse
+from pathlib import Path
+
+from cfcontra_mm.analysis import draw_feature_map, read_features
+from cfcontra_mm.analysis.arguments import named_path
+from cfcontra_mm.analysis.output import write_picture
+from cfcontra_mm.engine.launch import command_line
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        'features',
+        type=named_path,
+        nargs='+',
+        metavar='TITLE=FEATURES',
+        help='a heading and the file that feature_map.py wrote',
+    )
+    parser.add_argument('--out', type=Path, default='feature_map.png')
+    return parser.parse_args()
+
+
+@command_line
+def main() -> None:
+    args = parse_args()
+    features = {title: read_features(path) for title, path in args.features}
+    write_picture(draw_feature_map(features), args.out)
+    print(f'wrote {args.out}')
+
+
+if __name__ == '__main__':
+    main()
