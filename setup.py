@@ -82,5 +82,9 @@ setup(
         'torch>=2.6',
         'torchvision',
     ],
-    extras_require={'dev': ['pytest', 'ruff', 'selenium']},
+    extras_require={
+        'ray': ['ray'],
+        'slurm': ['submitit'],
+        'dev': ['pytest', 'ray', 'ruff', 'selenium', 'submitit'],
+    },
 )

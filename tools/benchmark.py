@@ -11,6 +11,10 @@ from cfcontra_mm.benchmark import (
     run_study,
     write_tables,
 )
+from cfcontra_mm.benchmark.cluster import Cluster
+from cfcontra_mm.benchmark.ray_cluster import RayCluster
+from cfcontra_mm.benchmark.slurm_cluster import SlurmCluster
+from cfcontra_mm.engine.launch import CfgOptions
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.report import write_report
 
@@ -27,6 +31,20 @@ def parse_args() -> argparse.Namespace:
         '--only', nargs='+', default=[], metavar='NAME', help='start only these rows'
     )
     parser.add_argument('--out', type=Path, help='default: work_dirs/STUDY')
+    parser.add_argument(
+        '--launcher',
+        choices=('local', 'ray', 'slurm'),
+        default='local',
+        help='who runs the steps; default: the GPUs or CPU cores of this machine',
+    )
+    parser.add_argument(
+        '--slurm',
+        nargs='+',
+        action=CfgOptions,
+        default={},
+        metavar='KEY=VALUE',
+        help="submitit's parameters, for example slurm_partition=gpu timeout_min=2880",
+    )
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
         '--dry-run', action='store_true', help='list the runs and estimate their time'
@@ -37,6 +55,12 @@ def parse_args() -> argparse.Namespace:
         help='make tables and report of results.jsonl',
     )
     return parser.parse_args()
+
+
+def open_cluster(launcher: str, out: Path, options: dict) -> Cluster | None:
+    if launcher == 'ray':
+        return RayCluster()
+    return SlurmCluster(out / 'slurm', options) if launcher == 'slurm' else None
 
 
 def main() -> int:
@@ -51,7 +75,8 @@ def main() -> int:
         status = 0
     else:
         tools = Path(__file__).resolve().parent
-        status = run_study(study, out, tools, args.seeds, args.only)
+        cluster = open_cluster(args.launcher, out, args.slurm)
+        status = run_study(study, out, tools, args.seeds, args.only, cluster)
     if status != INTERRUPTED:
         print(f'Written: {write_report(study, out, args.seeds)}')
     return status

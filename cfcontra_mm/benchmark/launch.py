@@ -22,6 +22,9 @@ from .steps import Run, Step
 GRACE_SECONDS = 10.0
 # Of a tool that was asked for what cannot be; asking again would not help.
 USAGE_ERROR = 2
+# Of a step on the CPU, however many run: sums in another order give other numbers, and
+# a step's result must not depend on which were started beside it.
+SINGLE_THREAD = {'OMP_NUM_THREADS': '1', 'MKL_NUM_THREADS': '1'}
 
 
 def device_environments(num_steps: int) -> list[dict[str, str]]:
@@ -32,10 +35,7 @@ def device_environments(num_steps: int) -> list[dict[str, str]]:
         visible = os.environ.get('CUDA_VISIBLE_DEVICES', default).split(',')
         return [{'CUDA_VISIBLE_DEVICES': gpu} for gpu in visible[:num_steps]]
     cores = len(os.sched_getaffinity(0))
-    # One thread however many workers: sums in another order give other numbers, and
-    # a step's result must not depend on which were started beside it.
-    single = {'OMP_NUM_THREADS': '1', 'MKL_NUM_THREADS': '1'}
-    return [dict(single) for _ in range(min(cores, num_steps))]
+    return [dict(SINGLE_THREAD) for _ in range(min(cores, num_steps))]
 
 
 class Job:
@@ -146,6 +146,12 @@ class Job:
             miou,
         )
 
+    def end(self) -> None:
+        """End the processes of a step that is still under way."""
+        if self.process:
+            self.terminate()
+            self.wait()
+
     def terminate(self) -> None:
         """Ask the processes of a step that is still under way to end."""
         if self.process.poll() is None:
@@ -197,13 +203,21 @@ class Pool:
         for job in list(self.active):
             if not job.poll():
                 self.active.remove(job)
-                self.idle.append(job.environment)
+                self.release(job)
                 yield job
         yield from self._fail_dependants()
-        while self.idle and (job := next(filter(self._is_ready, self.queue), None)):
+        self.start_ready()
+
+    def start_ready(self) -> None:
+        """Start as many of those that can start as there are idle workers."""
+        while self.idle and (job := next(filter(self.is_ready, self.queue), None)):
             self.queue.remove(job)
             job.start(self.tools, self.idle.pop(), self.keep_open)
             self.active.append(job)
+
+    def release(self, job: Job) -> None:
+        """Let the worker of a job that ended take another."""
+        self.idle.append(job.environment)
 
     def _fail_dependants(self) -> Iterator[Job]:
         for job in list(self.queue):
@@ -213,7 +227,8 @@ class Pool:
                 job.fail(f'needs {failed[0].step.label!r}, which failed')
                 yield job
 
-    def _is_ready(self, job: Job) -> bool:
+    def is_ready(self, job: Job) -> bool:
+        """Whether all that it needs is done."""
         return all(need.state == 'done' for need in self._needs(job))
 
     def _needs(self, job: Job) -> list[Job]:

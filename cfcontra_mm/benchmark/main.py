@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
 from cfcontra_mm.datasets.toystreets import write_toystreets
 
+from .cluster import Cluster, ClusterPool
 from .feature_step import FeatureStep, missing_features
 from .guards import locked, own_folders, terminable
 from .launch import Job, Pool, device_environments, finished_status
@@ -43,6 +45,7 @@ def run_study(
     tools: Path,
     seeds: Sequence[int] = (),
     only: Sequence[str] = (),
+    cluster: Cluster | None = None,
 ) -> int:
     """Train and test what is unfinished, then print and write the table.
 
@@ -57,6 +60,7 @@ def run_study(
         seeds: In place of the study's seeds.
         only: Start only these rows and what they need; the table shows all that are
             finished.
+        cluster: Scheduler that runs the steps; None for this machine's devices.
 
     Returns:
         Exit status: 0, 1 if a step failed, 130 if interrupted.
@@ -78,7 +82,8 @@ def run_study(
                 if study.data:
                     _write_data(study.data, printer)
                 features = missing_features(study, chosen, seeds[0])
-                failed = _finish_runs(chosen, features, tools, printer, lock)
+                start = partial(_start, tools=tools, cluster=cluster, lock=lock)
+                failed = _finish_runs(chosen, features, start, printer)
         except KeyboardInterrupt:
             write_results(runs, {}, out)
             print('Stopped. The same command continues where it ended.')
@@ -94,9 +99,8 @@ def run_study(
 def _finish_runs(
     runs: Sequence[Run],
     features: Sequence[FeatureStep],
-    tools: Path,
+    start: Callable[[Sequence[Step], Sequence[TextIO]], Pool],
     printer: ProgressPrinter,
-    lock: TextIO,
 ) -> list[Job]:
     """Bring every run to its record and features; return the jobs that failed."""
     records = {run: read_record(run) for run in runs}
@@ -106,10 +110,22 @@ def _finish_runs(
     printer.message(_overview(len(finished), len(runs), preparations))
     steps = [*preparations, *unfinished, *features]
     with own_folders(steps) as locks:
-        keep_open = [file.fileno() for file in (lock, *locks)]
-        pool = Pool(steps, tools, device_environments(len(steps)), keep_open)
+        pool = start(steps, locks)
         _work_through(pool, finished, printer)
     return pool.failed()
+
+
+def _start(
+    steps: Sequence[Step],
+    locks: Sequence[TextIO],
+    tools: Path,
+    cluster: Cluster | None,
+    lock: TextIO,
+) -> Pool:
+    if cluster:
+        return ClusterPool(steps, tools, cluster)
+    keep_open = [file.fileno() for file in (lock, *locks)]
+    return Pool(steps, tools, device_environments(len(steps)), keep_open)
 
 
 def _overview(finished: int, total: int, preparations: Sequence[Step]) -> str:

@@ -19,7 +19,7 @@ from .curves import log_files, read_entries
 
 PLAIN_INTERVAL = 20.0
 QUEUED_LINES = 5
-RUNNING = ('training', 'testing', 'translating', 'collecting')
+RUNNING = ('submitted', 'training', 'testing', 'translating', 'collecting')
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,7 @@ class CfgOptions(DictAction):
         """Parse the pairs."""
         for value in values:
             if '=' not in value:
-                parser.error(f'--cfg-options: {value!r} is not KEY=VALUE')
+                parser.error(f'{option_string}: {value!r} is not KEY=VALUE')
         super().__call__(parser, namespace, values, option_string)
 
 
