@@ -107,6 +107,18 @@ def test_a_row_starts_after_its_needs_and_others_beside_them(styled, capsys):
 
 
 @pytest.mark.slow
+def test_overrides_reach_training_and_translation(styled):
+    overrides = {'fake.note': 'x'}
+    changed = [replace(p, overrides=overrides) for p in styled.study.preparations]
+    plain = identities(styled)
+    styled.study = replace(styled.study, preparations=tuple(changed))
+    assert identities(styled)['styled'] != plain['styled']
+    assert styled.run(only=['styled']) == 0
+    for name in ('encoder', 'style', 'copy'):
+        assert log(styled, name).endswith('--cfg-options fake.note=x\n')
+
+
+@pytest.mark.slow
 def test_finished_preparations_are_not_repeated(styled, capsys):
     styled.run(only=['styled'])
     before = files(ENCODER, STYLE, COPY)
