@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from html import escape
 
 
 def bars(
-    values: Mapping[str, float], limit: float, unit: str, signed: bool = False
+    values: Mapping[str, float],
+    limit: float,
+    unit: str,
+    signed: bool = False,
+    muted: Collection[str] = (),
 ) -> str:
     """A bar a value, from the left, or from the middle if they are signed.
 
@@ -17,11 +21,12 @@ def bars(
         limit: The number whose bar is the longest.
         unit: Of the numbers, for those who hear the page.
         signed: Whether numbers may be negative.
+        muted: Labels whose bars stand back.
     """
     rows = ''.join(
         f'<tr><th scope="row">{escape(label)}</th>'
         f'<td class="number">{_number(value, signed)}</td>'
-        f'<td class="track{" signed" if signed else ""}">{_bar(value, limit)}</td></tr>'
+        f'<td class="track{" signed" if signed else ""}">{_bar(value, limit, label in muted)}</td></tr>'
         for label, value in values.items()
     )
     return f'<table class="bars" aria-label="{escape(unit)}">{rows}</table>'
@@ -33,8 +38,8 @@ def _number(value: float, signed: bool) -> str:
     return f'{value:+.1f}' if signed else f'{value:.1f}'
 
 
-def _bar(value: float, limit: float) -> str:
+def _bar(value: float, limit: float, muted: bool) -> str:
     if math.isnan(value) or not limit:
         return ''
-    kind = 'loss' if value < 0 else 'gain'
+    kind = ('loss' if value < 0 else 'gain') + (' muted' if muted else '')
     return f'<i class="{kind}" style="--share:{min(abs(value) / limit, 1):.4f}"></i>'

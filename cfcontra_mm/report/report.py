@@ -81,7 +81,9 @@ def _published(found: Table) -> str:
         'mIoU in percent. Published figures are of the papers, on their data and with '
         'their networks; only the order of the methods can be compared.'
     )
-    return paragraphs(note) + bars(values, max(values.values()), 'mIoU in percent')
+    muted = [label for label in values if label.endswith(', published')]
+    limit = max(values.values())
+    return paragraphs(note) + bars(values, limit, 'mIoU in percent', muted=muted)
 
 
 def _gains(found: Table) -> str:
@@ -95,7 +97,8 @@ def _gains(found: Table) -> str:
         for name, row in done.items()
     }
     adapted = [name for name in gains if name != found.study.oracle] or [*gains]
-    limit = max(abs(v) for g in gains.values() for v in g.values() if not math.isnan(v))
+    numbers = (v for g in gains.values() for v in g.values() if not math.isnan(v))
+    limit = max(map(abs, numbers), default=0.0)
     note = f'IoU above {baseline.name}, in points, mean over the seeds.'
     charts = (
         details(

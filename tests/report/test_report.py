@@ -159,6 +159,7 @@ def test_bars_are_as_long_as_their_numbers():
         ('gain', '0.5000'),
         ('loss', '1.0000'),
     ]
+    assert 'gain muted' in bars({'a': 5.0}, 10.0, 'unit', muted=['a'])
 
 
 def test_worst_confusions_in_words():
