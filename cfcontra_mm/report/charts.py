@@ -26,7 +26,8 @@ def bars(
     rows = ''.join(
         f'<tr><th scope="row">{escape(label)}</th>'
         f'<td class="number">{_number(value, signed)}</td>'
-        f'<td class="track{" signed" if signed else ""}">{_bar(value, limit, label in muted)}</td></tr>'
+        f'<td class="track{" signed" if signed else ""}">'
+        f'{_bar(value, limit, label in muted)}</td></tr>'
         for label, value in values.items()
     )
     return f'<table class="bars" aria-label="{escape(unit)}">{rows}</table>'
