@@ -12,16 +12,15 @@ from pathlib import Path
 
 import pytest
 import ray
-import submitit
 from ray.cluster_utils import Cluster as RayTestCluster
-from submitit.slurm.slurm import _make_sbatch_string
 
 from cfcontra_mm.benchmark import cluster, plan_runs
 from cfcontra_mm.benchmark.ray_cluster import RayCluster
-from cfcontra_mm.benchmark.slurm_cluster import DEFAULTS, SlurmCluster
+from cfcontra_mm.benchmark.slurm_cluster import SlurmCluster
 from cfcontra_mm.errors import InputError
 
 FAKE_TOOLS = Path(__file__).parent / 'fake_tools'
+FAKE_SLURM = Path(__file__).parent / 'fake_slurm.py'
 
 
 @pytest.fixture(scope='module')
@@ -37,11 +36,21 @@ def ray_cluster():
 
 
 @pytest.fixture
-def local_slurm(tmp_path):
-    """Slurm's stand-in: submitit's own executor of local processes."""
-    executor = submitit.LocalExecutor(tmp_path / 'jobs')
-    executor.update_parameters = lambda **parameters: None
-    return SlurmCluster(tmp_path / 'jobs', {}, executor)
+def slurm(tmp_path, monkeypatch):
+    """Slurm with stand-ins for its commands; a step is a job on this machine."""
+    commands, state = tmp_path / 'commands', tmp_path / 'slurm_state'
+    for folder in (commands, state):
+        folder.mkdir()
+    for name in ('sbatch', 'srun', 'sacct', 'scancel', 'scontrol'):
+        (commands / name).symlink_to(FAKE_SLURM)
+    monkeypatch.setenv('PATH', f'{commands}:{os.environ["PATH"]}')
+    monkeypatch.setenv('FAKE_SLURM', str(state))
+    return SlurmCluster(tmp_path / 'jobs', {'slurm_partition': 'gpu'})
+
+
+def jobs(tmp_path):
+    """Slurm's numbers of all jobs."""
+    return sorted(path.name for path in (tmp_path / 'slurm_state').iterdir())
 
 
 def span(run):
@@ -105,7 +114,7 @@ def wait_until(condition, seconds=30):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('scheduler', ['ray_cluster', 'local_slurm'])
+@pytest.mark.parametrize('scheduler', ['ray_cluster', 'slurm'])
 def test_an_interrupt_leaves_no_process_behind(fake, scheduler, request):
     found = request.getfixturevalue(scheduler)
     fake.configure('method', seconds_per_iter=0.3)
@@ -129,52 +138,63 @@ def test_an_interrupt_leaves_no_process_behind(fake, scheduler, request):
 
 
 @pytest.mark.slow
-def test_slurm_jobs_run_in_their_order(fake, local_slurm):
+def test_slurm_runs_a_study_as_jobs_of_the_users_options(fake, slurm, tmp_path, capsys):
     fake.configure('source', crashes_at=15)
-    assert fake.run(cluster=local_slurm) == 0
-    assert {name: line['status'] for name, line in rows(fake).items()} == dict.fromkeys(
-        ('source', 'method', 'oracle'), 'done'
-    )
+    fake.configure('method', fails_at=15)
+    assert fake.run(only=['source', 'method'], cluster=slurm) == 1
+    printed = capsys.readouterr().out
+    assert 'source seed 0: mIoU 20.0' in printed
+    assert 'restarted once: training ended with exit status 1' in printed
+    assert 'method seed 0 failed: training ended with exit status 1' in printed
+    assert len(jobs(tmp_path)) == 2
+    for job in jobs(tmp_path):
+        script = (tmp_path / 'jobs' / f'{job}_submission.sh').read_text()
+        for option in ('partition=gpu', 'time=1440', 'gpus-per-node=1'):
+            assert f'#SBATCH --{option}\n' in script
 
 
-def test_slurm_gets_what_the_user_asks_for(tmp_path):
-    options = {**DEFAULTS, 'partition': 'gpu', 'time': 90}
-    options = {k: v for k, v in options.items() if k != 'timeout_min'}
-    script = _make_sbatch_string(command='x', folder=tmp_path, **options)
-    for line in ('partition=gpu', 'time=90', 'gpus-per-node=1', 'cpus-per-task=8'):
-        assert f'#SBATCH --{line}\n' in script
+@pytest.mark.slow
+def test_a_job_left_behind_is_followed_by_any_study_that_shares_the_run(
+    fake, slurm, tmp_path
+):
+    fake.configure('method', seconds_per_iter=0.2)
+    (run,) = (r for r in plan_runs(fake.study, (0,), fake.out) if r.row == 'method')
+    slurm.submit(run, FAKE_TOOLS, Path.cwd())  # by a study that was killed
+    fake.out = fake.root / 'another'
+    following = SlurmCluster(fake.out / 'slurm', {})
+    assert fake.run(only=['method'], cluster=following) == 0
+    assert len(jobs(tmp_path)) == 1
+    (log,) = fake.logs('method')
+    assert log.count('train ') == 1
 
 
-class Waiting:
-    """A job that Slurm has not started yet."""
+@pytest.mark.slow
+def test_a_job_out_of_time_goes_on_from_its_checkpoint(fake, slurm, tmp_path):
+    fake.configure('method', seconds_per_iter=0.2)
+    (run,) = (r for r in plan_runs(fake.study, (0,), fake.out) if r.row == 'method')
 
-    submitted = 0
+    def run_out_of_time():
+        wait_until(lambda: (run.work_dir / 'iter_10.pth').exists())
+        subprocess.run(['scancel', *jobs(tmp_path), '--signal', 'USR2'], check=True)
 
-    def __init__(self, folder, job_id):
-        self.job_id = job_id
-
-    def done(self):
-        return False
-
-
-class Executor:
-    folder, job_class = Path('jobs'), Waiting
-
-    def update_parameters(self, **parameters):
-        assert parameters == {**DEFAULTS, 'slurm_partition': 'gpu'}
-
-    def submit(self, *call):
-        Waiting.submitted += 1
-        return Waiting(self.folder, str(Waiting.submitted))
+    # So short that submitit takes each end for one by the clock.
+    slurm = SlurmCluster(tmp_path / 'jobs', {'timeout_min': 1})
+    thread = threading.Thread(target=run_out_of_time)
+    thread.start()
+    assert fake.run(only=['method'], cluster=slurm) == 0
+    thread.join()
+    (log,) = fake.logs('method')
+    assert log.count('train ') == 2
+    assert log.count('--resume') == 1
+    assert len(jobs(tmp_path)) == 1
 
 
-def test_a_job_that_waits_is_not_submitted_twice(fake, tmp_path):
-    run = plan_runs(fake.study, (0,), fake.out)[0]
-    for _ in range(2):  # two studies, the first was killed
-        slurm = SlurmCluster(tmp_path, {'slurm_partition': 'gpu'}, Executor())
-        job = slurm.submit(run, FAKE_TOOLS, tmp_path)
-        assert (job.job_id, Waiting.submitted) == ('1', 1)
-        assert slurm.result(job) is None
+@pytest.mark.parametrize('option', [{'wrong': 1}, {'timeout_min': '1-00:00'}])
+def test_a_wrong_option_gets_one_line(slurm, tmp_path, option):
+    with pytest.raises(InputError, match='--launcher slurm: ') as caught:
+        SlurmCluster(tmp_path, option)
+    assert '\n' not in str(caught.value)
+    assert next(iter(option)) in str(caught.value)
 
 
 def test_without_slurm_one_line_says_so(tmp_path, monkeypatch):
