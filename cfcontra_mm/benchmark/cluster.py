@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from .progress import Status
 from .steps import Step
 
 POLL_SECONDS = 0.5
+LEASH = Path(__file__).with_name('leash.py')
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,9 @@ def work(step: Step, tools: Path, folder: Path) -> Ended:
     os.chdir(folder)
     # A scheduler that gives GPUs says which in this variable.
     on_gpu = os.environ.get('CUDA_VISIBLE_DEVICES')
-    job = Job(step)
+    # Else a worker that is killed would leave a training behind, beside which the next
+    # would start in the same folder.
+    job = Job(step, prefix=(sys.executable, '-I', str(LEASH), str(os.getpid())))
     with terminable():
         try:
             job.start(tools, {} if on_gpu else SINGLE_THREAD)

@@ -45,10 +45,12 @@ class Job:
 
     Args:
         step: The step, queued until :meth:`start`.
+        prefix: What its command lines begin with.
     """
 
-    def __init__(self, step: Step) -> None:
+    def __init__(self, step: Step, prefix: Sequence[str] = ()) -> None:
         self.step = step
+        self.prefix = prefix
         self.state = 'queued'
         self.resumed_from = step.iteration()
         # What is logged counts from the start on.
@@ -89,7 +91,7 @@ class Job:
         self.state, command = self.remaining.popleft()
         with self.step.log.open('ab') as log:
             self.process = subprocess.Popen(
-                command,
+                [*self.prefix, *command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -106,6 +107,12 @@ def children(work_dir):
     return [int(number) for number in listed.stdout.split()]
 
 
+def parent(pid):
+    """The process that started another."""
+    (line,) = re.findall(r'PPid:\s*(\d+)', Path(f'/proc/{pid}/status').read_text())
+    return int(line)
+
+
 def wait_until(condition, seconds=30):
     end = time.monotonic() + seconds
     while not condition():
@@ -135,6 +142,26 @@ def test_an_interrupt_leaves_no_process_behind(fake, scheduler, request):
     wait_until(lambda: not children(run.work_dir))
     assert fake.run(cluster=found) == 0
     assert any('iter_10.pth' in log for log in fake.logs('method'))
+
+
+@pytest.mark.slow
+def test_ray_leaves_no_process_behind_of_a_worker_that_is_killed(
+    fake, ray_cluster, capsys
+):
+    fake.configure('method', seconds_per_iter=2)  # 40 s, if nothing ended it
+    (run,) = (r for r in plan_runs(fake.study, (0,), fake.out) if r.row == 'method')
+
+    def kill_worker():
+        wait_until(lambda: list(run.work_dir.glob('*/vis_data/scalars.json')))
+        (training,) = children(run.work_dir)
+        os.kill(parent(training), signal.SIGKILL)
+
+    thread = threading.Thread(target=kill_worker)
+    thread.start()
+    assert fake.run(only=['method'], cluster=ray_cluster) == 1
+    thread.join()
+    assert 'Ray ended it: The worker died' in capsys.readouterr().out
+    wait_until(lambda: not children(run.work_dir), seconds=5)
 
 
 @pytest.mark.slow
