@@ -61,11 +61,16 @@ def own_folders(steps: Sequence[Step]) -> Iterator[list[TextIO]]:
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Let a termination, or the closing of the terminal, end the runs like Ctrl-C."""
-    signals = (signal.SIGTERM, signal.SIGHUP)
-    previous = [signal.signal(s, signal.default_int_handler) for s in signals]
+    """Let a termination, or the closing of the terminal, end the runs like Ctrl-C.
+
+    One that is ignored stays so: that is how ``nohup`` starts a study.
+    """
+    handlers = {s: signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGHUP)}
+    heeded = {s: old for s, old in handlers.items() if old != signal.SIG_IGN}
+    for number in heeded:
+        signal.signal(number, signal.default_int_handler)
     try:
         yield
     finally:
-        for number, handler in zip(signals, previous, strict=True):
+        for number, handler in heeded.items():
             signal.signal(number, handler)

@@ -224,6 +224,17 @@ def test_a_wrong_option_gets_one_line(slurm, tmp_path, option):
     assert next(iter(option)) in str(caught.value)
 
 
+def test_a_ray_cluster_that_does_not_answer_gets_one_line(monkeypatch):
+    def init(**arguments):
+        raise ConnectionError('a long story')
+
+    monkeypatch.setenv('RAY_ADDRESS', '192.0.2.1:6379')
+    monkeypatch.setattr(ray, 'is_initialized', lambda: False)
+    monkeypatch.setattr(ray, 'init', init)
+    with pytest.raises(InputError, match=r'ray: the cluster 192.0.2.1:6379 does not'):
+        RayCluster()
+
+
 def test_without_slurm_one_line_says_so(tmp_path, monkeypatch):
     monkeypatch.setenv('PATH', str(tmp_path))
     with pytest.raises(InputError, match='--launcher slurm: ') as caught:
