@@ -185,3 +185,17 @@ def leaves(node: object, path: str = '') -> Iterator[tuple[str, object]]:
         return
     for key, value in items:
         yield from leaves(value, f'{path}.{key}' if path else str(key))
+
+
+def labelled_split(root: Path, palette: dict[str, list[int]]) -> str:
+    """Text of a config whose test data are the pictures and labels in a folder."""
+    return f"""
+test_dataloader = dict(dataset=dict(
+    type='BaseSegDataset', data_root={str(root)!r}, test_mode=True,
+    data_prefix=dict(img_path='images', seg_map_path='labels'),
+    img_suffix='.png', seg_map_suffix='.png',
+    metainfo=dict(classes={tuple(palette)}, palette={list(palette.values())}),
+    pipeline=[
+        dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'),
+        dict(type='PackSegInputs')]))
+"""

@@ -4,7 +4,12 @@ Only :mod:`.features`, which collects what a feature map shows, runs one; it is 
 by its tool alone.
 """
 
-from .confusion import class_names, count_confusion, draw_confusion
+from .confusion import (
+    class_names,
+    count_confusion,
+    count_confusions,
+    draw_confusion,
+)
 from .curves import draw_curves
 from .feature_map import Features, draw_feature_map, read_features
 
@@ -12,6 +17,7 @@ __all__ = [
     'Features',
     'class_names',
     'count_confusion',
+    'count_confusions',
     'draw_confusion',
     'draw_curves',
     'draw_feature_map',

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -16,6 +15,7 @@ from matplotlib.lines import Line2D
 
 from cfcontra_mm.domains import DOMAINS
 from cfcontra_mm.errors import InputError
+from cfcontra_mm.files import whole_file
 
 PANEL_INCHES = 4.5
 MARKS = {'source': dict(marker='o', s=9), 'target': dict(marker='x', s=11)}
@@ -67,11 +67,9 @@ class Features:
 
 def write_features(features: Features, path: Path) -> None:
     """Write an .npz, whole or not at all; makes the folder if needed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'{path.name}.tmp')
-    with temporary.open('wb') as file:
+    # Given a name, NumPy would add .npz to one that ends otherwise.
+    with whole_file(path) as temporary, temporary.open('wb') as file:
         np.savez_compressed(file, **asdict(features))
-    os.replace(temporary, path)
 
 
 def read_features(path: Path) -> Features:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from matplotlib.figure import Figure
 from PIL import Image
 
 from cfcontra_mm.errors import InputError
+from cfcontra_mm.files import whole_file
 
 RESOLUTION = 150
 """Of figures, in dots per inch."""
@@ -24,15 +24,13 @@ def write_picture(picture: Figure | Image.Image, path: Path) -> None:
     Raises:
         InputError: The ending names no format.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'{path.stem}.tmp{path.suffix}')
     try:
-        if isinstance(picture, Figure):
-            picture.savefig(temporary, dpi=RESOLUTION)
-        else:
-            picture.save(temporary)
+        with whole_file(path) as temporary:
+            if isinstance(picture, Figure):
+                picture.savefig(temporary, dpi=RESOLUTION)
+            else:
+                picture.save(temporary)
     except ValueError as error:
         raise InputError(
             f'{path}: its ending names no format of pictures; call it .png'
         ) from error
-    os.replace(temporary, path)

@@ -8,7 +8,7 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -107,12 +107,8 @@ class ClusterJob(Job):
         """False once the step is done or failed."""
         ended = self.cluster.result(self.handle)
         if ended:
-            self.state, self.seconds = ended.state, ended.seconds
-            self.outcome, self.error, self.crash = (
-                ended.outcome,
-                ended.error,
-                ended.crash,
-            )
+            for field in fields(Ended):
+                setattr(self, field.name, getattr(ended, field.name))
         return ended is None
 
     def status(self) -> Status:
@@ -133,11 +129,13 @@ class ClusterPool(Pool):
     """
 
     def __init__(self, steps: Sequence[Step], tools: Path, cluster: Cluster) -> None:
-        super().__init__(steps, tools, environments=())
         self.cluster = cluster
-        self.jobs = {step: ClusterJob(step, cluster) for step in self.jobs}
-        self.queue = list(self.jobs.values())
+        super().__init__(steps, tools, environments=())
         self.num_workers = cluster.num_workers(len(steps))
+
+    def new_job(self, step: Step) -> ClusterJob:
+        """What has the scheduler bring a step to its end."""
+        return ClusterJob(step, self.cluster)
 
     def start_ready(self) -> None:
         """Hand over all that can start: the scheduler has the queue."""

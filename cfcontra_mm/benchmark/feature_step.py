@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,20 +19,24 @@ class FeatureStep(Step):
     """The collection of a run's pixel features, in the run's own folder.
 
     Args:
-        run: The run.
-        needs: The run, which must be finished before.
-        overrides: The run's.
+        run: The run, which must be finished before.
     """
 
     run: Run
-    needs: tuple[Run, ...] = ()
-    overrides: dict[str, Any] = field(default_factory=dict, hash=False)
     max_iters: ClassVar[int] = 0
     cost: ClassVar[float] = 1.0
 
     @property
     def label(self) -> str:
         return f'features of {self.run.label}'
+
+    @property
+    def needs(self) -> tuple[Run, ...]:
+        return (self.run,)
+
+    @property
+    def overrides(self) -> dict[str, Any]:
+        return self.run.overrides
 
     @property
     def config(self) -> str:
@@ -55,6 +59,7 @@ class FeatureStep(Step):
         return self.run.work_dir / 'features_log.txt'
 
     def iteration(self) -> int:
+        """None to resume from: the checkpoints in the folder are the run's."""
         return 0
 
     def commands(self, tools: Path) -> dict[str, list[str]]:
@@ -73,7 +78,7 @@ class FeatureStep(Step):
 def missing_features(study: Study, runs: Sequence[Run], seed: int) -> list[FeatureStep]:
     """What is still to be collected: of each row that asks for it, one seed's run."""
     return [
-        FeatureStep(run, (run,), run.overrides)
+        FeatureStep(run)
         for run in runs
         if run.row in study.feature_rows
         and run.seed == seed

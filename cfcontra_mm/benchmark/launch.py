@@ -192,13 +192,17 @@ class Pool:
         order = sorted(
             steps, key=lambda s: (s in needed, _expected_time(s)), reverse=True
         )
-        self.jobs = {step: Job(step) for step in order}
+        self.jobs = {step: self.new_job(step) for step in order}
         self.queue = list(self.jobs.values())
         self.active: list[Job] = []
         self.tools = tools
         self.idle = list(environments)
         self.num_workers = len(self.idle)
         self.keep_open = keep_open
+
+    def new_job(self, step: Step) -> Job:
+        """What brings a step to its end."""
+        return Job(step)
 
     def step(self) -> Iterator[Job]:
         """Start what can start; yield the jobs that ended since the last step."""

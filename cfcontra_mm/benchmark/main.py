@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from cfcontra_mm.datasets.toystreets import write_toystreets
+from cfcontra_mm.files import whole_file
 
 from .cluster import Cluster, ClusterPool
 from .feature_step import FeatureStep, missing_features
@@ -18,7 +18,7 @@ from .launch import Job, Pool, device_environments, finished_status
 from .plan import choose_runs, distinct_runs, plan_runs
 from .preparations import unfinished_needs
 from .progress import ProgressPrinter, Status, format_seconds
-from .results import read_record, read_results, write_results, write_whole
+from .results import read_record, write_results, write_whole
 from .selections import (
     CAPTION,
     compare_selections,
@@ -29,8 +29,13 @@ from .selections import (
 from .sheet import draw_sheet, load_samples
 from .steps import Run, Step
 from .study import Study
-from .summary import summarize
-from .tables import Table, csv_table, latex_table, markdown_table, text_table
+from .tables import (
+    csv_table,
+    latex_table,
+    markdown_table,
+    read_table,
+    text_table,
+)
 
 POLL_SECONDS = 0.5
 SHEET_ROWS = 4
@@ -167,13 +172,11 @@ def write_tables(study: Study, out: Path, seeds: Sequence[int] = ()) -> None:
     Raises:
         InputError: There are no results, or they do not belong together.
     """
-    seeds = tuple(seeds or study.seeds)
-    results = read_results(out / 'results.jsonl')
-    table = Table(study, seeds, summarize(study, seeds, results))
+    table, results = read_table(study, out, seeds)
     text = f'{text_table(table)}\n{table.caption()}\n'
     markdown = f'{markdown_table(table)}\n\n{table.caption()}\n'
     tabular = latex_table(table) + '\n'
-    if selections := compare_selections(study, seeds, results):
+    if selections := compare_selections(study, table.seeds, results):
         text += f'\n{selection_text(selections)}\n{CAPTION}\n'
         markdown += f'\n{selection_text(selections, markdown=True)}\n\n{CAPTION}\n'
         tabular += f'\n{selection_latex(selections)}\n'
@@ -191,9 +194,9 @@ def _write_sheet(study: Study, runs: Sequence[Run], out: Path) -> None:
     predictions = {
         run.row: run.predictions if read_record(run) else None for run in runs
     }
-    samples = load_samples(study.resolve(study.measured()[0]), SHEET_ROWS)
-    draw_sheet(samples, predictions).save(out / 'sheet.tmp.png')
-    os.replace(out / 'sheet.tmp.png', out / 'sheet.png')
+    samples = load_samples(study.test_config(), SHEET_ROWS)
+    with whole_file(out / 'sheet.png') as temporary:
+        draw_sheet(samples, predictions).save(temporary)
     print(f'Written: {out}/sheet.png')
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import Any, ClassVar
 
 from cfcontra_mm.errors import InputError
 
+from .results import write_whole
 from .steps import Step, tool
 
 
@@ -85,9 +85,7 @@ class PreparationStep(Step):
             return None
 
     def _write_claim(self, finished: bool) -> None:
-        temporary = self.claim.with_name(self.claim.name + '.tmp')
-        temporary.write_text(json.dumps(self._claim(finished)) + '\n')
-        os.replace(temporary, self.claim)
+        write_whole(self.claim, json.dumps(self._claim(finished)) + '\n')
 
 
 class Training(PreparationStep):

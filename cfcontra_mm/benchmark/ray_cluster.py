@@ -50,6 +50,7 @@ class RayCluster(Cluster):
         return self.work.remote(step, tools, folder)
 
     def result(self, handle: Any) -> Ended | None:
+        """How it ended; what Ray itself ended, such as with its node, has failed."""
         ready, _ = self.ray.wait([handle], timeout=0)
         if not ready:
             return None

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from cfcontra_mm import version
 from cfcontra_mm.errors import InputError
+from cfcontra_mm.files import whole_file
 
 from .curves import read_curves
 from .provenance import environment, git_state
@@ -113,16 +114,8 @@ def write_record(record: Record, work_dir: Path) -> None:
 
 def write_whole(path: Path, text: str) -> None:
     """Write a text file so that no one ever sees a part of it."""
-    temporary = path.with_name(path.name + '.tmp')
-    temporary.write_text(text)
-    os.replace(temporary, path)
-
-
-def _copy_whole(path: Path, to: Path) -> None:
-    to.parent.mkdir(parents=True, exist_ok=True)
-    temporary = to.with_name(to.name + '.tmp')
-    shutil.copyfile(path, temporary)
-    os.replace(temporary, to)
+    with whole_file(path) as temporary:
+        temporary.write_text(text)
 
 
 def read_record(run: Run) -> Record | None:
@@ -189,7 +182,8 @@ def _finished_line(run: Run, record: Record, out: Path) -> dict[str, Any]:
     del curves['training']  # hundreds of numbers, which the logs in `files` hold
     counts = out / 'per_image' / f'{run.work_dir.name}.npz'
     if run.per_image.exists():
-        _copy_whole(run.per_image, counts)
+        with whole_file(counts) as temporary:
+            shutil.copyfile(run.per_image, temporary)
     return {
         **asdict(record),
         'row': run.row,  # the record may be of another row with the same settings

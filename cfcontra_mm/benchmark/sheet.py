@@ -145,9 +145,12 @@ def draw_sheet(data: SampleSet, predictions: Mapping[str, Path | None]) -> Image
     Raises:
         InputError: See :func:`read_prediction`.
     """
-    rows = [_panels(sample, data.palette, predictions) for sample in data.samples]
-    headings = ['input', 'ground truth', *predictions]
-    width, height = rows[0][0].size
+    rows = [
+        draw_panels(sample, data.palette, predictions, PANEL_WIDTH)
+        for sample in data.samples
+    ]
+    headings = list(rows[0])
+    width, height = rows[0]['input'].size
     sheet_width = MARGIN + len(headings) * (width + MARGIN)
     rows_height = TEXT_HEIGHT + len(rows) * (height + MARGIN)
     legend = _draw_legend(data.classes, data.palette, sheet_width)
@@ -156,24 +159,44 @@ def draw_sheet(data: SampleSet, predictions: Mapping[str, Path | None]) -> Image
         x = MARGIN + column * (width + MARGIN)
         _write(sheet, (x, MARGIN // 2), heading)
         for row, panels in enumerate(rows):
-            sheet.paste(panels[column], (x, TEXT_HEIGHT + row * (height + MARGIN)))
+            sheet.paste(panels[heading], (x, TEXT_HEIGHT + row * (height + MARGIN)))
     sheet.paste(legend, (0, rows_height))
     return sheet
 
 
-def _panels(
-    sample: Sample, palette: np.ndarray, predictions: Mapping[str, Path | None]
-) -> list[Image.Image]:
-    size = (PANEL_WIDTH, round(PANEL_WIDTH * sample.image.height / sample.image.width))
-    labels = [colorize(sample.label, palette)]
-    labels += [
-        colorize(_predicted(folder, sample, len(palette)), palette)
-        if folder
-        else _no_result(size)
-        for folder in predictions.values()
-    ]
-    nearest = [label.resize(size, Image.Resampling.NEAREST) for label in labels]
-    return [sample.image.resize(size, Image.Resampling.BILINEAR), *nearest]
+def draw_panels(
+    sample: Sample,
+    palette: np.ndarray,
+    predictions: Mapping[str, Path | None],
+    width: int,
+) -> dict[str, Image.Image]:
+    """The image, its ground truth and every prediction of a sample, by their headings.
+
+    Args:
+        sample: The sample.
+        palette: Colours of the classes (C, 3), RGB, uint8.
+        predictions: As for :func:`draw_sheet`.
+        width: Of each picture, in pixels.
+
+    Raises:
+        InputError: See :func:`read_prediction`.
+    """
+    size = (width, round(width * sample.image.height / sample.image.width))
+
+    def paint(label: np.ndarray) -> Image.Image:
+        return colorize(label, palette).resize(size, Image.Resampling.NEAREST)
+
+    panels = {
+        'input': sample.image.resize(size, Image.Resampling.BILINEAR),
+        'ground truth': paint(sample.label),
+    }
+    for name, folder in predictions.items():
+        panels[name] = (
+            paint(_predicted(folder, sample, len(palette)))
+            if folder
+            else _no_result(size)
+        )
+    return panels
 
 
 def _predicted(folder: Path, sample: Sample, num_classes: int) -> np.ndarray:

@@ -14,6 +14,10 @@ from .results import make_record, write_record
 if TYPE_CHECKING:
     from .preparations import PreparationStep
 
+# What a run keeps in its folder.
+PREDICTIONS = 'predictions'
+FEATURES = 'features.npz'
+
 
 class Step(ABC):
     """Processes to run one after the other, once all that they need is finished.
@@ -146,12 +150,12 @@ class Run(Step):
 
     @property
     def predictions(self) -> Path:
-        return self.work_dir / 'predictions'
+        return self.work_dir / PREDICTIONS
 
     @property
     def features(self) -> Path:
         """Pixel features, of some runs; see :class:`.feature_step.FeatureStep`."""
-        return self.work_dir / 'features.npz'
+        return self.work_dir / FEATURES
 
     @property
     def per_image(self) -> Path:

@@ -139,6 +139,14 @@ class Study:
         """
         return read_config(row.config, self.overrides(row))
 
+    def test_config(self) -> Config:
+        """The config whose test split is shown in pictures: that of the first row.
+
+        Raises:
+            InputError: It is missing.
+        """
+        return self.resolve(self.measured()[0])
+
     def row_names(self) -> list[str]:
         return [row.name for row in self.rows]
 

@@ -8,12 +8,14 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from prettytable import PrettyTable, TableStyle
 
+from .results import read_results
 from .statistics import Interval
 from .study import Column, Study
-from .summary import Summary
+from .summary import Results, Summary, summarize
 
 # As the papers print them, so that 19 columns fit on a wide terminal.
 SHORT_NAMES = {
@@ -69,6 +71,24 @@ class Table:
                 'published: figures of the papers on their data, not measured here'
             )
         return '\n'.join(lines)
+
+
+def read_table(
+    study: Study, out: Path, seeds: Sequence[int] = ()
+) -> tuple[Table, Results]:
+    """The table of a study and the results that it is made of.
+
+    Args:
+        study: What was compared.
+        out: Folder of the study's results.
+        seeds: In place of the study's seeds.
+
+    Raises:
+        InputError: There are no results, or they do not belong together.
+    """
+    seeds = tuple(seeds or study.seeds)
+    results = read_results(out / 'results.jsonl')
+    return Table(study, seeds, summarize(study, seeds, results)), results
 
 
 def _conditions(table: Table) -> str:

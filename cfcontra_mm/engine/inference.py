@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from mmseg.models import BaseSegmentor
 from PIL import Image, ImageOps
 
 from cfcontra_mm.errors import InputError
+from cfcontra_mm.files import whole_file
 from cfcontra_mm.models.export import plain_pipeline
 
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
@@ -99,6 +99,5 @@ def _write(
 
 
 def _save(image: Image.Image, path: Path) -> None:
-    temporary = path.with_name(f'{path.stem}.tmp{path.suffix}')
-    image.save(temporary)
-    os.replace(temporary, path)
+    with whole_file(path) as temporary:
+        image.save(temporary)

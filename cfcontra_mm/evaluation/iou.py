@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from mmseg.evaluation import IoUMetric
 from mmseg.registry import METRICS
 
 from cfcontra_mm.errors import InputError
+from cfcontra_mm.files import whole_file
 
 PER_IMAGE = 'per_image.npz'
 
@@ -85,12 +85,11 @@ class DomainIoUMetric(IoUMetric):
     def _write_per_image(
         self, names: Sequence[str], intersection: np.ndarray, union: np.ndarray
     ) -> None:
-        temporary = Path(self.output_dir, 'per_image.tmp.npz')
-        np.savez_compressed(
-            temporary,
-            names=names,
-            classes=self.dataset_meta['classes'],
-            intersection=intersection,
-            union=union,
-        )
-        os.replace(temporary, temporary.with_name(PER_IMAGE))
+        with whole_file(Path(self.output_dir, PER_IMAGE)) as temporary:
+            np.savez_compressed(
+                temporary,
+                names=names,
+                classes=self.dataset_meta['classes'],
+                intersection=intersection,
+                union=union,
+            )

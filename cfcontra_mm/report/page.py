@@ -115,7 +115,7 @@ def figure(content: Figure, alt: str) -> str:
     content.savefig(stream, dpi=RESOLUTION)
     return (
         f'<div class="wide" role="region" aria-label="{escape(alt)}" tabindex="0">'
-        f'{picture(Image.open(stream), alt)}</div>'
+        f'{_embed(stream, alt)}</div>'
     )
 
 
@@ -128,8 +128,12 @@ def picture(content: Image.Image, alt: str) -> str:
     """
     stream = io.BytesIO()
     content.save(stream, 'PNG', optimize=True)
-    data = base64.b64encode(stream.getvalue()).decode()
-    width, height = content.size
+    return _embed(stream, alt)
+
+
+def _embed(png: io.BytesIO, alt: str) -> str:
+    data = base64.b64encode(png.getvalue()).decode()
+    width, height = Image.open(png).size
     return (
         f'<img src="data:image/png;base64,{data}" alt="{escape(alt)}" '
         f'width="{width}" height="{height}">'

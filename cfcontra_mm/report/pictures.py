@@ -8,24 +8,18 @@ from html import escape
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from cfcontra_mm.analysis import (
     class_names,
-    count_confusion,
+    count_confusions,
     draw_confusion,
     draw_curves,
     draw_feature_map,
     read_features,
 )
 from cfcontra_mm.benchmark.curves import read_curves
-from cfcontra_mm.benchmark.sheet import (
-    Sample,
-    SampleSet,
-    colorize,
-    load_samples,
-    read_prediction,
-)
+from cfcontra_mm.benchmark.sheet import Sample, SampleSet, draw_panels, load_samples
+from cfcontra_mm.benchmark.steps import FEATURES, PREDICTIONS
 from cfcontra_mm.errors import InputError
 
 from .page import details, figure, paragraphs, picture
@@ -41,8 +35,6 @@ def _or_why_not(draw: Draw) -> Draw:
 
     @wraps(draw)
     def section(source: Source) -> str:
-        if not source.folders():
-            return paragraphs('Not shown: the folders of the runs are not here.')
         try:
             return draw(source)
         except (InputError, OSError) as error:
@@ -51,10 +43,17 @@ def _or_why_not(draw: Draw) -> Draw:
     return section
 
 
+def _folders(source: Source) -> dict[str, Path]:
+    found = source.folders()
+    if not found:
+        raise InputError('the folders of the runs are not here.')
+    return found
+
+
 @_or_why_not
 def training_curves(source: Source) -> str:
     """Losses and validations of every row."""
-    curves = {name: read_curves(folder) for name, folder in source.folders().items()}
+    curves = {name: read_curves(folder) for name, folder in _folders(source).items()}
     alt = f'Losses and validation mIoU over the iterations of {", ".join(curves)}'
     return paragraphs(f'Seed {source.seed}.') + figure(draw_curves(curves), alt)
 
@@ -62,11 +61,13 @@ def training_curves(source: Source) -> str:
 @_or_why_not
 def confusion_matrices(source: Source) -> str:
     """What each row takes every class for."""
-    config = source.config()
+    folders = _folders(source)
+    config = source.study.test_config()
     classes = class_names(config)
+    predictions = [folder / PREDICTIONS for folder in folders.values()]
+    matrices = count_confusions(config, predictions)
     parts = []
-    for name, folder in source.folders().items():
-        matrix = count_confusion(config, folder / 'predictions')
+    for name, matrix in zip(folders, matrices, strict=True):
         alt = f'Confusion matrix of {name}. {_worst_confusions(matrix, classes)}'
         parts.append(details(name, figure(draw_confusion(matrix, classes), alt)))
     note = f'Seed {source.seed}. A line holds what the pixels of a class are taken for.'
@@ -89,10 +90,8 @@ def _worst_confusions(matrix: np.ndarray, classes: tuple[str, ...]) -> str:
 @_or_why_not
 def image_slider(source: Source) -> str:
     """Input, ground truth and the prediction of every row, an image at a time."""
-    data = load_samples(source.config(), NUM_IMAGES)
-    predictions = {
-        name: folder / 'predictions' for name, folder in source.folders().items()
-    }
+    predictions = {n: folder / PREDICTIONS for n, folder in _folders(source).items()}
+    data = load_samples(source.study.test_config(), NUM_IMAGES)
     images = ''.join(
         f'<div class="panels">{_panels(sample, data, predictions)}</div>'
         for sample in data.samples
@@ -108,26 +107,13 @@ def image_slider(source: Source) -> str:
 
 
 def _panels(sample: Sample, data: SampleSet, predictions: Mapping[str, Path]) -> str:
-    panels = {
-        'input': sample.image,
-        'ground truth': colorize(sample.label, data.palette),
-    }
-    for name, folder in predictions.items():
-        shape, classes = sample.label.shape, len(data.classes)
-        label = read_prediction(folder, sample.stem, shape, classes)
-        panels[name] = colorize(label, data.palette)
+    width = min(PANEL_WIDTH, sample.image.width)
+    panels = draw_panels(sample, data.palette, predictions, width)
     return ''.join(
-        f'<figure>{picture(_shrink(panel), f"{name} of {sample.stem}")}'
+        f'<figure>{picture(panel, f"{name} of {sample.stem}")}'
         f'<figcaption>{escape(name)}</figcaption></figure>'
         for name, panel in panels.items()
     )
-
-
-def _shrink(image: Image.Image) -> Image.Image:
-    """At most as wide as a panel; colours stay those of classes."""
-    width = min(PANEL_WIDTH, image.width)
-    size = (width, round(width * image.height / image.width))
-    return image.resize(size, Image.Resampling.NEAREST)
 
 
 def _legend(data: SampleSet) -> str:
@@ -139,19 +125,17 @@ def _legend(data: SampleSet) -> str:
     return f'<div class="legend">{entries}</div>'
 
 
+@_or_why_not
 def feature_map(source: Source) -> str:
     """Pixel features of both domains, before and after adaptation."""
-    found = {
-        name: folder / 'features.npz'
-        for name, folder in source.folders().items()
-        if (folder / 'features.npz').exists()
-    }
+    paths = {name: folder / FEATURES for name, folder in source.folders().items()}
+    found = {name: read_features(path) for name, path in paths.items() if path.exists()}
     if not found:
         return ''
-    drawn = draw_feature_map({n: read_features(path) for n, path in found.items()})
     note = (
-        f'Seed {source.seed}. t-SNE of pixel features of validation images; labels '
-        'only colour them. Distances between clusters mean little.'
+        f'Seed {source.seed}. t-SNE of pixel features of training images of the source '
+        'and validation images of the target; labels only choose and colour them. '
+        'Distances between clusters mean little.'
     )
     alt = f'Feature maps of {", ".join(found)}: source and target pixels by class'
-    return paragraphs(note) + figure(drawn, alt)
+    return paragraphs(note) + figure(draw_feature_map(found), alt)

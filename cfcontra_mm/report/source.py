@@ -6,12 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmengine.config import Config
-
-from cfcontra_mm.benchmark.results import Result, read_results
+from cfcontra_mm.benchmark.results import Result
 from cfcontra_mm.benchmark.study import Study
-from cfcontra_mm.benchmark.summary import summarize
-from cfcontra_mm.benchmark.tables import Table
+from cfcontra_mm.benchmark.tables import Table, read_table
 
 
 @dataclass(frozen=True)
@@ -37,14 +34,6 @@ class Source:
         """The seed whose pictures are shown."""
         return self.table.seeds[0]
 
-    def config(self) -> Config:
-        """The config whose test split is shown, that of the first row.
-
-        Raises:
-            InputError: It is missing.
-        """
-        return self.study.resolve(self.study.measured()[0])
-
     def folders(self) -> dict[str, Path]:
         """Folders of the runs with that seed, those that are still there, by row."""
         found = {}
@@ -67,6 +56,4 @@ def read_source(study: Study, out: Path, seeds: Sequence[int] = ()) -> Source:
     Raises:
         InputError: There are no results, or they do not belong together.
     """
-    seeds = tuple(seeds or study.seeds)
-    results = read_results(out / 'results.jsonl')
-    return Source(out, Table(study, seeds, summarize(study, seeds, results)), results)
+    return Source(out, *read_table(study, out, seeds))

@@ -3,7 +3,7 @@
 _base_ = [
     '../_base_/models/adain_small.py',
     '../_base_/datasets/style_folders.py',
-    '../_base_/schedules/adain_160k.py',
+    '../_base_/schedules/adain_800.py',
 ]
 model = dict(
     encoder=dict(weights='work_dirs/adain/encoder_folders/iter_300.pth'),
@@ -25,14 +25,3 @@ train_dataloader = dict(
     ),
 )
 val_dataloader = dict(num_workers=1, sampler=dict(num_batches=50))
-optim_wrapper = dict(optimizer=dict(lr=2e-3))
-# AdaIN's decay would not bring the rate down within so few iterations.
-param_scheduler = [
-    dict(type='PolyLR', power=0.9, eta_min=0.0, begin=0, end=800, by_epoch=False)
-]
-train_cfg = dict(max_iters=800, val_interval=400)
-default_hooks = dict(
-    logger=dict(interval=20),
-    checkpoint=dict(interval=200),
-    finite_loss=dict(interval=20),
-)

@@ -1,19 +1,9 @@
 import numpy as np
 import pytest
+from helpers import labelled_split
 from PIL import Image
 
-CONFIG = """
-test_dataloader = dict(dataset=dict(
-    type='BaseSegDataset', data_root={root!r}, test_mode=True,
-    data_prefix=dict(img_path='images', seg_map_path='labels'),
-    img_suffix='.png', seg_map_suffix='.png',
-    metainfo=dict(
-        classes=('road', 'sky', 'car'),
-        palette=[[128, 64, 128], [70, 130, 180], [0, 0, 142]]),
-    pipeline=[
-        dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'),
-        dict(type='PackSegInputs')]))
-"""
+PALETTE = {'road': [128, 64, 128], 'sky': [70, 130, 180], 'car': [0, 0, 142]}
 
 
 class TestSplit:
@@ -24,7 +14,7 @@ class TestSplit:
     def __init__(self, root):
         self.root = root
         self.config, self.predictions = root / 'config.py', root / 'predictions'
-        self.config.write_text(CONFIG.format(root=str(root)))
+        self.config.write_text(labelled_split(root, PALETTE))
         rng = np.random.default_rng(0)
         labels = rng.choice([0, 1, 255], (3, 8, 16)).astype(np.uint8)
         predicted = rng.integers(0, 3, (3, 8, 16)).astype(np.uint8)

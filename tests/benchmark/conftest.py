@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import labelled_split
 from PIL import Image
 
 from cfcontra_mm import version
@@ -11,19 +12,12 @@ FAKE_TOOLS = Path(__file__).parent / 'fake_tools'
 CONFIG = """
 data_root = {data_root!r}
 train_cfg = dict(type='IterBasedTrainLoop', max_iters={max_iters})
-test_dataloader = dict(dataset=dict(
-    type='BaseSegDataset', data_root=data_root, test_mode=True,
-    data_prefix=dict(img_path='images', seg_map_path='labels'),
-    img_suffix='.png', seg_map_suffix='.png',
-    metainfo=dict(classes=('road', 'sky'), palette=[[128, 64, 128], [70, 130, 180]]),
-    pipeline=[
-        dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'),
-        dict(type='PackSegInputs')]))
 fake = dict(
     fails_at={fails_at}, crashes_at={crashes_at}, exit_status={exit_status},
     seconds_per_iter={seconds_per_iter},
     metrics={metrics})
 """
+PALETTE = {'road': [128, 64, 128], 'sky': [70, 130, 180]}
 MIOUS = {'source': 20.0, 'method': 26.0, 'oracle': 50.0}
 
 
@@ -82,7 +76,8 @@ class FakeStudy:
             'metrics': metrics(MIOUS.get(name, 0.0)),
         }
         text = CONFIG.format(**{**values, **changes})
-        (self.root / f'{name}.py').write_text(text)
+        split = labelled_split(self.pictures, PALETTE)
+        (self.root / f'{name}.py').write_text(text + split)
 
     def run(self, **arguments):
         return run_study(self.study, self.out, FAKE_TOOLS, **arguments)

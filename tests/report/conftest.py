@@ -4,22 +4,14 @@ import json
 
 import numpy as np
 import pytest
+from helpers import labelled_split
 from PIL import Image
 
 from cfcontra_mm.analysis import Features
 from cfcontra_mm.analysis.feature_map import write_features
 from cfcontra_mm.benchmark import Row, Study
 
-CONFIG = """
-test_dataloader = dict(dataset=dict(
-    type='BaseSegDataset', data_root={root!r}, test_mode=True,
-    data_prefix=dict(img_path='images', seg_map_path='labels'),
-    img_suffix='.png', seg_map_suffix='.png',
-    metainfo=dict(classes=('road', 'sky'), palette=[[128, 64, 128], [70, 130, 180]]),
-    pipeline=[
-        dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'),
-        dict(type='PackSegInputs')]))
-"""
+PALETTE = {'road': [128, 64, 128], 'sky': [70, 130, 180]}
 SCORES = {('before', 0): (20, 10), ('before', 1): (24, 14)}
 SCORES |= {('<b>&"after"', 0): (45, 5), ('<b>&"after"', 1): (49, 9)}
 SIZE = (24, 48)
@@ -68,8 +60,8 @@ def write_run(folder, stems, shift):
     log.write_text(''.join(json.dumps(entry) + '\n' for entry in entries))
     random = np.random.default_rng(shift)
     features = Features(
-        classes=('road', 'sky'),
-        palette=np.array([[128, 64, 128], [70, 130, 180]], np.uint8),
+        classes=tuple(PALETTE),
+        palette=np.array(list(PALETTE.values()), np.uint8),
         pixels=random.normal(size=(24, 5)).astype(np.float32),
         labels=np.arange(24) % 2,
         domains=np.arange(24) // 12,
@@ -90,7 +82,7 @@ def study(tmp_path):
         write_picture(tmp_path / 'data' / 'images' / f'{stem}.png', image)
         write_picture(tmp_path / 'data' / 'labels' / f'{stem}.png', truth())
     config = tmp_path / 'config.py'
-    config.write_text(CONFIG.format(root=str(tmp_path / 'data')))
+    config.write_text(labelled_split(tmp_path / 'data', PALETTE))
     lines = []
     for index, ((row, seed), scores) in enumerate(SCORES.items()):
         folder = tmp_path / 'runs' / f'run_{index}'

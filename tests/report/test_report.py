@@ -118,6 +118,13 @@ def test_without_the_data_a_sentence_says_so(study, tmp_path):
     assert text.count('Not shown: ') == 2
 
 
+def test_a_damaged_file_of_features_costs_the_map_alone(study, tmp_path):
+    (tmp_path / 'runs' / 'run_0' / 'features.npz').write_text('no array')
+    text, page = read(study, tmp_path)
+    assert page.headings == SECTIONS
+    assert text.count('Not shown: ') == 1
+
+
 def test_rows_that_failed_or_are_missing(study, tmp_path):
     path = tmp_path / 'out' / 'results.jsonl'
     lines = [json.loads(text) for text in path.read_text().splitlines()]
@@ -150,7 +157,7 @@ def test_no_results(study, tmp_path):
 def test_the_same_results_give_the_same_report(study, tmp_path):
     first = read(study, tmp_path)[0]
     assert read(study, tmp_path)[0] == first
-    assert list(Path(tmp_path / 'out').glob('*.tmp')) == []
+    assert list(Path(tmp_path / 'out').glob('*.tmp*')) == []
 
 
 def test_bars_are_as_long_as_their_numbers():
