@@ -44,12 +44,14 @@ class Column:
             last tenth of its iterations.
         scale: Factor of that value.
         digits: Decimal places.
+        classes: In place of ``key``: the figure is the mean IoU of these classes.
     """
 
     name: str
-    key: str
+    key: str = ''
     scale: float = 1.0
     digits: int = 1
+    classes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean, stdev
+
+from cfcontra_mm.errors import InputError
 
 from .results import Result
 from .statistics import (
@@ -127,23 +129,39 @@ def _summarize_row(
 
 
 def _class_ious(study: Study, result: Result) -> dict[str, float]:
-    ious = result.class_ious()
-    return {name: ious[name] for name in study.classes or ious}
+    return {
+        name: _class_iou(result.metrics, name)
+        for name in study.classes or result.class_ious()
+    }
 
 
 def table_miou(study: Study, metrics: Mapping[str, float]) -> float:
     """MIoU over the classes of the table, in percent, of a test or a validation."""
-    if not study.classes:
-        return metrics['mIoU']
-    ious = [metrics[f'IoU.{name}'] for name in study.classes]
+    return _mean_iou(metrics, study.classes) if study.classes else metrics['mIoU']
+
+
+def _mean_iou(metrics: Mapping[str, float], classes: Sequence[str]) -> float:
+    ious = [_class_iou(metrics, name) for name in classes]
+    # A class that neither the labels nor the predictions hold is no part of a mean.
     return fmean(iou for iou in ious if not math.isnan(iou))
+
+
+def _class_iou(metrics: Mapping[str, float], name: str) -> float:
+    try:
+        return metrics[f'IoU.{name}']
+    except KeyError:
+        raise InputError(
+            f'study.classes: {name!r} is no class of the test; leave it out'
+        ) from None
 
 
 def _mean_by_class(ious: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {name: fmean(iou[name] for iou in ious) for name in ious[0]}
 
 
-def _figure(column: Column, results: Sequence[Result]) -> float | None:
+def _figure(column: Column, results: Iterable[Result]) -> float | None:
+    if column.classes:
+        return fmean(_mean_iou(r.metrics, column.classes) for r in results)
     values = [r.metrics.get(column.key, r.final.get(column.key)) for r in results]
     return None if None in values else column.scale * fmean(values)
 

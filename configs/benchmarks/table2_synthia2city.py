@@ -91,7 +91,7 @@ study = dict(
         ),
     ],
     classes=classes16,
-    columns=[dict(name='mIoU13', key='mIoU13')],
+    columns=[dict(name='mIoU13', classes=classes13)],
     published={
         **{
             name: dict(zip([*classes16, 'mIoU', 'mIoU13'], row, strict=True))

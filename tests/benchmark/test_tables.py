@@ -19,6 +19,7 @@ from cfcontra_mm.benchmark.tables import (
     markdown_table,
     text_table,
 )
+from cfcontra_mm.errors import InputError
 
 STUDY = Study(
     name='demo',
@@ -242,6 +243,20 @@ def test_the_studys_classes_make_the_columns_and_the_mean():
     assert table.class_names() == ['sidewalk']
     assert table.rows[1].by_seed == (20.0, 23.0)
     assert table.rows[1].class_ious == {'sidewalk': 21.5}
+
+
+def test_a_column_may_be_the_mean_of_some_classes():
+    column = Column('mIoU1', classes=['sidewalk'])
+    table = make_table([0, 1], study=replace(STUDY, columns=(column,)))
+    assert table.rows[1].columns == {'mIoU1': 21.5}
+
+
+@pytest.mark.parametrize(
+    'field', [{'classes': ('car',)}, {'columns': (Column('m', classes=['car']),)}]
+)
+def test_a_class_that_the_test_has_not_is_named(field):
+    with pytest.raises(InputError, match=r"classes: 'car' is no class of the test"):
+        make_table([0], study=replace(STUDY, **field))
 
 
 def test_versions_are_named_with_their_rows_if_they_differ():
