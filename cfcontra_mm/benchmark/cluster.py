@@ -17,7 +17,7 @@ from cfcontra_mm.errors import InputError
 
 from .guards import terminable
 from .launch import SINGLE_THREAD, Job, Pool
-from .progress import Status
+from .progress import RUNNING, Status
 from .steps import Step
 
 POLL_SECONDS = 0.5
@@ -66,7 +66,14 @@ def work(step: Step, tools: Path, folder: Path) -> Ended:
 
 
 class Cluster(ABC):
-    """A scheduler."""
+    """A scheduler.
+
+    Attributes:
+        finds_jobs_again: Whether its jobs outlive a study that is killed, and the next
+            one follows them by :attr:`.Step.job_note`.
+    """
+
+    finds_jobs_again = False
 
     @abstractmethod
     def num_workers(self, num_steps: int) -> int:
@@ -101,6 +108,7 @@ class ClusterJob(Job):
         """Hand the step to the scheduler."""
         self.started = time.time()
         self.state = 'submitted'
+        self.tools = tools
         self.handle = self.cluster.submit(self.step, tools, Path.cwd())
 
     def poll(self) -> bool:
@@ -113,10 +121,14 @@ class ClusterJob(Job):
 
     def status(self) -> Status:
         """Where the step stands, from its log, which the nodes share."""
-        status = super().status()
-        if self.state == 'submitted' and status.seconds_per_iter:
-            self.state = 'training'
-        return status
+        if self.state in RUNNING and self._has_begun():
+            left = self.step.commands(self.tools)
+            self.state = next(iter(left), self.state)
+        return super().status()
+
+    def _has_begun(self) -> bool:
+        log = self.step.log
+        return log.exists() and log.stat().st_mtime >= self.started
 
 
 class ClusterPool(Pool):

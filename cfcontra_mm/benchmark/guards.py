@@ -59,6 +59,21 @@ def own_folders(steps: Sequence[Step]) -> Iterator[list[TextIO]]:
         yield locks
 
 
+def refuse_jobs(steps: Sequence[Step]) -> None:
+    """Leave a step alone that a job of a scheduler may be at work on.
+
+    Raises:
+        InputError: There is such a job.
+    """
+    for step in steps:
+        if step.job_note.exists():
+            job_id = step.job_note.read_text().split(' ')[0]
+            raise InputError(
+                f'{step.work_dir}: Slurm job {job_id} may be at work in it; go on with '
+                f'--launcher slurm, or end the job and delete {step.job_note}'
+            )
+
+
 @contextmanager
 def terminable() -> Iterator[None]:
     """Let a termination, or the closing of the terminal, end the runs like Ctrl-C.

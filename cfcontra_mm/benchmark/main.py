@@ -13,7 +13,7 @@ from cfcontra_mm.files import whole_file
 
 from .cluster import Cluster, ClusterPool
 from .feature_step import FeatureStep, missing_features
-from .guards import locked, own_folders, terminable
+from .guards import locked, own_folders, refuse_jobs, terminable
 from .launch import Job, Pool, device_environments, finished_status
 from .plan import choose_runs, distinct_runs, plan_runs
 from .preparations import unfinished_needs
@@ -127,6 +127,8 @@ def _start(
     cluster: Cluster | None,
     lock: TextIO,
 ) -> Pool:
+    if not (cluster and cluster.finds_jobs_again):
+        refuse_jobs(steps)
     if cluster:
         return ClusterPool(steps, tools, cluster)
     keep_open = [file.fileno() for file in (lock, *locks)]

@@ -11,11 +11,14 @@ from typing import Any
 from cfcontra_mm.errors import InputError
 
 from .cluster import Cluster, Ended, require, work
+from .results import write_whole
 from .steps import Step
 
 DEFAULTS = {'timeout_min': 24 * 60, 'gpus_per_node': 1, 'cpus_per_task': 8}
 # Slurm kills what has not ended half a minute after it was cancelled.
 CANCEL_SECONDS = 60
+# By then Slurm lists a job that was submitted; one that it does not list is forgotten.
+LISTED_SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -38,11 +41,19 @@ class Work:
         return require('submitit', 'slurm').helpers.DelayedSubmission(self)
 
 
+@dataclass(frozen=True)
+class NotedJob:
+    """A job of submitit's, and the note by which a later study finds it."""
+
+    job: Any
+    note: Path
+
+
 class SlurmCluster(Cluster):
     """The Slurm of this machine.
 
-    A job that a killed study left behind is found again by what it noted beside its
-    step's log, and is not submitted twice.
+    A job that a killed study left behind is found again by the note beside its step's
+    log, and is not submitted twice.
 
     Args:
         folder: For the jobs' scripts and logs.
@@ -52,6 +63,8 @@ class SlurmCluster(Cluster):
     Raises:
         InputError: submitit or Slurm is missing, or an option is unknown.
     """
+
+    finds_jobs_again = True
 
     def __init__(self, folder: Path, options: Mapping[str, Any]) -> None:
         self.submitit = require('submitit', 'slurm')
@@ -64,38 +77,45 @@ class SlurmCluster(Cluster):
     def num_workers(self, num_steps: int) -> int:
         return num_steps
 
-    def submit(self, step: Step, tools: Path, folder: Path) -> Any:
-        note = step.log.with_suffix('.slurm_job')
+    def submit(self, step: Step, tools: Path, folder: Path) -> NotedJob:
+        note = step.job_note
         job = self._left_behind(note)
         if job is None:
             job = self.executor.submit(Work(step, tools, folder))
-            note.parent.mkdir(parents=True, exist_ok=True)
-            note.write_text(f'{job.job_id} {job.paths.folder}')
-        return job
+            write_whole(note, f'{job.job_id} {job.paths.folder}')
+        return NotedJob(job, note)
 
     def _left_behind(self, note: Path) -> Any:
-        """The job of a note, None if there is none or it has ended."""
+        """The job of a note, None if there is none, or it has ended or is forgotten."""
         if not note.exists():
             return None
         # With its folder: it may be a job of another study, which shares the run.
         job_id, folder = note.read_text().split(' ', 1)
         job = self.submitit.SlurmJob(folder, job_id)
-        return None if job.done() else job
+        age = time.time() - note.stat().st_mtime
+        forgotten = age > LISTED_SECONDS and job.state == 'UNKNOWN'
+        return None if job.done() or forgotten else job
 
-    def result(self, handle: Any) -> Ended | None:
-        if not handle.done():
+    def result(self, handle: NotedJob) -> Ended | None:
+        job = handle.job
+        if not job.done():
             return None
+        handle.note.unlink(missing_ok=True)
         try:
-            return handle.result()
+            return job.result()
         except Exception:  # submitit's are long; the file has it all
-            error = f'job {handle.job_id} ended as {handle.state} without a result'
-            return Ended('failed', 0.0, '', f'{error}, see {handle.paths.stderr}', '')
+            error = f'job {job.job_id} ended as {job.state} without a result'
+            return Ended('failed', 0.0, '', f'{error}, see {job.paths.stderr}', '')
 
-    def cancel(self, handles: Sequence[Any]) -> None:
+    def cancel(self, handles: Sequence[NotedJob]) -> None:
         for handle in handles:
-            handle.cancel(check=False)  # it may have ended just now
+            handle.job.cancel(check=False)  # it may have ended just now
         end = time.monotonic() + CANCEL_SECONDS
         for handle in handles:
             # Ask Slurm each time: `wait` would, after hours, every ten minutes.
-            while not handle.done(force_check=True) and time.monotonic() < end:
+            while not (done := handle.job.done(force_check=True)):
+                if time.monotonic() > end:
+                    break
                 time.sleep(1)
+            if done:
+                handle.note.unlink(missing_ok=True)

@@ -53,6 +53,11 @@ class Step(ABC):
         """File to lock while the step may run: studies may share the folder."""
         return self.work_dir.with_name(f'.{self.work_dir.name}.lock')
 
+    @property
+    def job_note(self) -> Path:
+        """Names the job of a scheduler that may be at work on it; gone at its end."""
+        return self.log.with_suffix('.job')
+
     def may_fill(self) -> bool:
         """Whether nothing of other settings lies in the folder."""
         return True  # its name holds the identity, unless a subclass says otherwise

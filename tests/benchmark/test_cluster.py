@@ -17,7 +17,7 @@ from ray.cluster_utils import Cluster as RayTestCluster
 
 from cfcontra_mm.benchmark import cluster, plan_runs
 from cfcontra_mm.benchmark.ray_cluster import RayCluster
-from cfcontra_mm.benchmark.slurm_cluster import SlurmCluster
+from cfcontra_mm.benchmark.slurm_cluster import LISTED_SECONDS, SlurmCluster
 from cfcontra_mm.errors import InputError
 
 FAKE_TOOLS = Path(__file__).parent / 'fake_tools'
@@ -193,6 +193,46 @@ def test_a_job_left_behind_is_followed_by_any_study_that_shares_the_run(
     assert len(jobs(tmp_path)) == 1
     (log,) = fake.logs('method')
     assert log.count('train ') == 1
+
+
+@pytest.mark.slow
+def test_other_launchers_leave_a_run_alone_that_a_job_may_be_at(fake, slurm, tmp_path):
+    fake.configure('method', seconds_per_iter=0.2)
+    (run,) = (r for r in plan_runs(fake.study, (0,), fake.out) if r.row == 'method')
+    slurm.submit(run, FAKE_TOOLS, Path.cwd())
+    (job,) = jobs(tmp_path)
+    with pytest.raises(InputError, match=rf'Slurm job {job} may .* --launcher slurm'):
+        fake.run(only=['method'])
+    assert fake.run(only=['method'], cluster=slurm) == 0
+    assert not run.job_note.exists()
+    (run.work_dir / 'result.json').unlink()
+    assert fake.run(only=['method']) == 0
+
+
+@pytest.mark.slow
+def test_a_job_that_slurm_has_forgotten_is_not_waited_for(fake, slurm, tmp_path):
+    run = plan_runs(fake.study, (0,), fake.out)[0]
+    run.begin()
+    run.job_note.write_text(f'12345 {tmp_path / "jobs"}')
+    minutes_ago = time.time() - 2 * LISTED_SECONDS
+    os.utime(run.job_note, (minutes_ago, minutes_ago))
+    assert fake.run(only=['source'], cluster=slurm) == 0
+    assert len(jobs(tmp_path)) == 1
+
+
+@pytest.mark.slow
+def test_a_step_shows_what_its_job_is_doing(fake, slurm):
+    fake.configure('method', seconds_per_iter=0.1)
+    (run,) = (r for r in plan_runs(fake.study, (0,), fake.out) if r.row == 'method')
+    job = cluster.ClusterJob(run, slurm)
+    assert job.status().state == 'queued'
+    job.submit(FAKE_TOOLS)
+    seen = [job.status().state]
+    while job.poll():
+        seen.append(job.status().state)
+        time.sleep(0.02)
+    states = [*dict.fromkeys(seen), job.status().state]
+    assert states == ['submitted', 'training', 'testing', 'done']
 
 
 @pytest.mark.slow
