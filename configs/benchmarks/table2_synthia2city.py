@@ -1,5 +1,6 @@
-# The rows of Table 2 from SYNTHIA, whose papers score 16 or 13 classes. The figures are
-# those papers' own, as CFContra's has none of SYNTHIA.
+# The rows of Table 2 from SYNTHIA, whose papers score 16 or 13 classes. CFContra's has
+# no figures of SYNTHIA: MinEnt and AdvEnt are ADVENT's, source-only and AdaptSegNet are
+# AdaptSegNet's, and CLAN and CAG stand as CAG's poster prints them.
 _base_ = './_base_/synthia2city.py'
 classes16 = [
     'road',

@@ -1,5 +1,6 @@
 # Table 4: losses at the end of the training and the accuracy of pseudo-labels, without
-# style transfer. What its percentages are added to, the paper does not say.
+# style transfer. The paper says neither when it read the losses nor what its
+# percentages are added to.
 study = dict(
     name='table4_dynamics',
     rows=[
