@@ -81,7 +81,11 @@ class Cluster(ABC):
 
     @abstractmethod
     def submit(self, step: Step, tools: Path, folder: Path) -> Any:
-        """Hand over a call of :func:`work`; returns what stands for it."""
+        """Hand over a call of :func:`work`; returns what stands for it.
+
+        Raises:
+            InputError: The scheduler refuses it.
+        """
 
     @abstractmethod
     def result(self, handle: Any) -> Ended | None:
@@ -103,16 +107,22 @@ class ClusterJob(Job):
     def __init__(self, step: Step, cluster: Cluster) -> None:
         super().__init__(step)
         self.cluster = cluster
+        self.handle: Any = None
 
     def submit(self, tools: Path) -> None:
         """Hand the step to the scheduler."""
         self.started = time.time()
         self.state = 'submitted'
         self.tools = tools
-        self.handle = self.cluster.submit(self.step, tools, Path.cwd())
+        try:
+            self.handle = self.cluster.submit(self.step, tools, Path.cwd())
+        except InputError as error:
+            self.fail(str(error))
 
     def poll(self) -> bool:
         """False once the step is done or failed."""
+        if self.handle is None:
+            return False
         ended = self.cluster.result(self.handle)
         if ended:
             for field in fields(Ended):
@@ -153,15 +163,15 @@ class ClusterPool(Pool):
         """Hand over all that can start: the scheduler has the queue."""
         for job in filter(self.is_ready, list(self.queue)):
             self.queue.remove(job)
-            job.submit(self.tools)
             self.active.append(job)
+            job.submit(self.tools)
 
     def release(self, job: Job) -> None:
         """Nothing to give back: devices are the scheduler's."""
 
     def stop(self) -> None:
         """End every process."""
-        self.cluster.cancel([job.handle for job in self.active])
+        self.cluster.cancel([job.handle for job in self.active if job.handle])
 
 
 def require(module: str, launcher: str) -> ModuleType:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from cfcontra_mm.errors import InputError
 
+from .plan import distinct_runs
 from .results import read_record
 from .steps import Run, Step, tool
 from .study import Study
@@ -35,8 +36,8 @@ class FeatureStep(Step):
         return (self.run,)
 
     @property
-    def overrides(self) -> dict[str, Any]:
-        return self.run.overrides
+    def settings(self) -> dict[str, Any]:
+        return self.run.settings
 
     @property
     def config(self) -> str:
@@ -64,8 +65,8 @@ class FeatureStep(Step):
 
     def commands(self, tools: Path) -> dict[str, list[str]]:
         """One process, which runs the trained network."""
-        arguments = [self.run.config, str(self.run.final_checkpoint)]
-        arguments += ['--out', str(self.run.features), *self.options()]
+        arguments = [str(self.settings_file), str(self.run.final_checkpoint)]
+        arguments += ['--out', str(self.run.features)]
         return {'collecting': tool(tools, 'analysis_tools/feature_map', *arguments)}
 
     def finish(self, seconds: float, resumed_from: int) -> str:
@@ -77,13 +78,11 @@ class FeatureStep(Step):
 
 def missing_features(study: Study, runs: Sequence[Run], seed: int) -> list[FeatureStep]:
     """What is still to be collected: of each row that asks for it, one seed's run."""
+    asked = {r.identity for r in runs if r.row in study.feature_rows and r.seed == seed}
     return [
         FeatureStep(run)
-        for run in runs
-        if run.row in study.feature_rows
-        and run.seed == seed
-        and not run.features.exists()
-        and _has_weights(run)
+        for run in distinct_runs(runs)
+        if run.identity in asked and not run.features.exists() and _has_weights(run)
     ]
 
 

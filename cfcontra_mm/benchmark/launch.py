@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import signal
 import subprocess
 import time
@@ -20,6 +21,8 @@ from .results import Record
 from .steps import Run, Step
 
 GRACE_SECONDS = 10.0
+# The last line of a traceback, or what a tool says of bad input.
+ERROR = re.compile(r'(error|[\w.]*(Error|Exception)): .*')
 # Of a tool that was asked for what cannot be; asking again would not help.
 USAGE_ERROR = 2
 # Of a step on the CPU, however many run: sums in another order give other numbers, and
@@ -33,7 +36,9 @@ def device_environments(num_steps: int) -> list[dict[str, str]]:
     if num_gpus:
         default = ','.join(map(str, range(num_gpus)))
         visible = os.environ.get('CUDA_VISIBLE_DEVICES', default).split(',')
-        return [{'CUDA_VISIBLE_DEVICES': gpu} for gpu in visible[:num_steps]]
+        # It may name more than there are.
+        workers = visible[: min(num_gpus, num_steps)]
+        return [{'CUDA_VISIBLE_DEVICES': gpu} for gpu in workers]
     cores = len(os.sched_getaffinity(0))
     return [dict(SINGLE_THREAD) for _ in range(min(cores, num_steps))]
 
@@ -58,6 +63,7 @@ class Job:
         self.seconds = 0.0
         self.seconds_per_iter: float | None = None
         self.process: subprocess.Popen | None = None
+        self.last_status: Status | None = None
         self.outcome = self.error = self.crash = ''
 
     def start(
@@ -113,7 +119,7 @@ class Job:
         return self.state in RUNNING
 
     def _recover(self, status: int) -> None:
-        error = f'{self.state} ended with exit status {status}'
+        error = f'{self.state} ended with exit status {status}{_reason(self.step.log)}'
         if self.crash or status == USAGE_ERROR:
             self.fail(error)
         else:
@@ -133,7 +139,13 @@ class Job:
         self.state, self.error = 'failed', error
 
     def status(self) -> Status:
-        """Where the step stands, from its log."""
+        """Where the step stands, from its log, which stays as it is after the end."""
+        known = self.last_status and self.last_status.state == self.state
+        if self.state in RUNNING or not known:
+            self.last_status = self._read_status()
+        return self.last_status
+
+    def _read_status(self) -> Status:
         iteration, pace, miou = read_training(self.step.work_dir, self.started)
         self.seconds_per_iter = pace or self.seconds_per_iter
         if self.state in ('testing', 'done'):
@@ -150,17 +162,18 @@ class Job:
 
     def end(self) -> None:
         """End the processes of a step that is still under way."""
-        if self.process:
-            self.terminate()
-            self.wait()
+        self.terminate()
+        self.wait()
 
     def terminate(self) -> None:
         """Ask the processes of a step that is still under way to end."""
-        if self.process.poll() is None:
+        if self.process and self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGTERM)
 
     def wait(self) -> None:
         """Wait for their end, and enforce it after a while."""
+        if not self.process:
+            return
         try:
             self.process.wait(GRACE_SECONDS)
         except subprocess.TimeoutExpired:
@@ -218,8 +231,9 @@ class Pool:
         """Start as many of those that can start as there are idle workers."""
         while self.idle and (job := next(filter(self.is_ready, self.queue), None)):
             self.queue.remove(job)
-            job.start(self.tools, self.idle.pop(), self.keep_open)
+            # First, so that an interrupt meanwhile ends it too.
             self.active.append(job)
+            job.start(self.tools, self.idle.pop(), self.keep_open)
 
     def release(self, job: Job) -> None:
         """Let the worker of a job that ended take another."""
@@ -244,9 +258,6 @@ class Pool:
     def busy(self) -> bool:
         return bool(self.active or self.queue)
 
-    def failed(self) -> list[Job]:
-        return [job for job in self.jobs.values() if job.state == 'failed']
-
     def statuses(self) -> list[Status]:
         """Where every step of the pool stands."""
         return [job.status() for job in self.jobs.values()]
@@ -257,6 +268,13 @@ class Pool:
             job.terminate()
         for job in self.active:
             job.wait()
+
+
+def _reason(log: Path) -> str:
+    """The error in which a log ends, behind a colon; nothing if it ends otherwise."""
+    lines = log.read_text(errors='replace').rstrip().splitlines()
+    found = lines and ERROR.match(lines[-1])
+    return f': {found[0]}' if found else ''
 
 
 def finished_status(run: Run, record: Record) -> Status:

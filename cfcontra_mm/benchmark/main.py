@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from cfcontra_mm.datasets.toystreets import write_toystreets
+from cfcontra_mm.errors import InputError
 from cfcontra_mm.files import whole_file
 
 from .cluster import Cluster, ClusterPool
@@ -18,7 +20,7 @@ from .launch import Job, Pool, device_environments, finished_status
 from .plan import choose_runs, distinct_runs, plan_runs
 from .preparations import unfinished_needs
 from .progress import ProgressPrinter, Status, format_seconds
-from .results import read_record, write_results, write_whole
+from .results import read_record, read_results, write_results, write_whole
 from .selections import (
     CAPTION,
     compare_selections,
@@ -75,30 +77,42 @@ def run_study(
             in use, or that of a preparation holds something else.
     """
     seeds = tuple(dict.fromkeys(seeds or study.seeds))
-    runs = plan_runs(study, seeds, out)
-    chosen = distinct_runs(choose_runs(study, runs, only))
+    # The others too, as what is known of them stays in the results.
+    runs = plan_runs(study, _all_seeds(study, seeds, out), out)
+    wanted = [run for run in choose_runs(study, runs, only) if run.seed in seeds]
     busy = (
         f'{out}: runs of this folder are still under way; wait for them or choose '
         'another with --out'
     )
     with locked(out / '.lock', busy) as lock, terminable():
+        failed: list[Job] = []
         try:
             with ProgressPrinter() as printer:
                 if study.data:
                     _write_data(study.data, printer)
-                features = missing_features(study, chosen, seeds[0])
+                features = missing_features(study, wanted, seeds[0])
                 start = partial(_start, tools=tools, cluster=cluster, lock=lock)
-                failed = _finish_runs(chosen, features, start, printer)
+                _finish_runs(distinct_runs(wanted), features, start, printer, failed)
         except KeyboardInterrupt:
-            write_results(runs, {}, out)
+            write_results(runs, _errors(failed), out)
             print('Stopped. The same command continues where it ended.')
             return INTERRUPTED
         print('All runs have ended.')
-        write_results(runs, {job.step.identity: job.error for job in failed}, out)
+        write_results(runs, _errors(failed), out)
         write_tables(study, out, seeds)
+        _print_failures(failed)
         _write_sheet(study, [run for run in runs if run.seed == seeds[0]], out)
-    _print_failures(failed)
     return 1 if failed else 0
+
+
+def _all_seeds(study: Study, seeds: Sequence[int], out: Path) -> tuple[int, ...]:
+    """These seeds, the study's and those that have results."""
+    known = [seed for _, seed in read_results(out / 'results.jsonl', missing_ok=True)]
+    return tuple(sorted({*seeds, *study.seeds, *known}))
+
+
+def _errors(failed: Sequence[Job]) -> dict[str, str]:
+    return {job.step.identity: job.error for job in failed}
 
 
 def _finish_runs(
@@ -106,8 +120,9 @@ def _finish_runs(
     features: Sequence[FeatureStep],
     start: Callable[[Sequence[Step], Sequence[TextIO]], Pool],
     printer: ProgressPrinter,
-) -> list[Job]:
-    """Bring every run to its record and features; return the jobs that failed."""
+    failed: list[Job],
+) -> None:
+    """Bring every run to its record and features; note the jobs that failed."""
     records = {run: read_record(run) for run in runs}
     unfinished = [run for run, record in records.items() if record is None]
     finished = [finished_status(run, r) for run, r in records.items() if r is not None]
@@ -115,9 +130,7 @@ def _finish_runs(
     printer.message(_overview(len(finished), len(runs), preparations))
     steps = [*preparations, *unfinished, *features]
     with own_folders(steps) as locks:
-        pool = start(steps, locks)
-        _work_through(pool, finished, printer)
-    return pool.failed()
+        _work_through(start(steps, locks), finished, printer, failed)
 
 
 def _start(
@@ -142,12 +155,17 @@ def _overview(finished: int, total: int, preparations: Sequence[Step]) -> str:
 
 
 def _work_through(
-    pool: Pool, finished: Sequence[Status], printer: ProgressPrinter
+    pool: Pool,
+    finished: Sequence[Status],
+    printer: ProgressPrinter,
+    failed: list[Job],
 ) -> None:
     """Run all steps, saying how far they are."""
     try:
         while pool.busy():
             for job in pool.step():
+                if job.state == 'failed':
+                    failed.append(job)
                 printer.message(_outcome(job))
             statuses = [*finished, *pool.statuses()]
             printer.show(statuses, pool.num_workers)
@@ -196,16 +214,20 @@ def _write_sheet(study: Study, runs: Sequence[Run], out: Path) -> None:
     predictions = {
         run.row: run.predictions if read_record(run) else None for run in runs
     }
-    samples = load_samples(study.test_config(), SHEET_ROWS)
+    try:
+        sheet = draw_sheet(load_samples(study.test_config(), SHEET_ROWS), predictions)
+    except (InputError, OSError) as error:
+        print(f'No sheet of predictions: {error}')
+        return
     with whole_file(out / 'sheet.png') as temporary:
-        draw_sheet(samples, predictions).save(temporary)
+        sheet.save(temporary)
     print(f'Written: {out}/sheet.png')
 
 
 def _print_failures(failed: Sequence[Job]) -> None:
     for job in failed:
         print(f'\n{_outcome(job)}')
-        if job.process:
+        if job.started < math.inf and job.step.log.exists():
             lines = job.step.log.read_text(errors='replace').splitlines()
             print(f'Its log {job.step.log} ends:')
             print('\n'.join(f'  {line}' for line in lines[-LOG_TAIL_LINES:]))

@@ -30,16 +30,16 @@ def overview(
     Raises:
         InputError: A config or ``only`` is wrong.
     """
-    runs = distinct_runs(plan_runs(study, tuple(seeds or study.seeds), out))
-    finished = [status for run in runs if (status := _finished(run))]
-    labels = {status.label for status in finished}
-    chosen = choose_runs(study, runs, only)
-    unfinished = [run for run in chosen if run.label not in labels]
+    seeds = tuple(dict.fromkeys(seeds or study.seeds))
+    planned = plan_runs(study, seeds, out)
+    finished = [s for run in distinct_runs(planned) if (s := _finished(run))]
+    chosen = distinct_runs(choose_runs(study, planned, only))
+    done = [status for run in chosen if (status := _finished(run))]
+    unfinished = [run for run in chosen if not read_record(run)]
     steps = [*unfinished_needs(unfinished), *unfinished]
     queued = [_queued(step) for step in steps]
     table = PrettyTable(['run', 'state', 'iterations'], align='l')
-    chosen_labels = {run.label for run in chosen}
-    for status in [*(s for s in finished if s.label in chosen_labels), *queued]:
+    for status in [*done, *queued]:
         table.add_row(_cells(status))
     return f'{table.get_string()}\n{_estimate(finished, queued)}'
 

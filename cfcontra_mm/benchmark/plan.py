@@ -84,6 +84,7 @@ def _plan_run(
         cost=row.cost,
         identity=identity,
         work_dir=_run_folder(out.parent / 'runs', row.name, seed, identity),
+        settings=config.to_dict(),
         needs=needs,
     )
 
@@ -117,7 +118,7 @@ def _plan_preparation(
     common = dict(
         label=preparation.name,
         config=path,
-        overrides=preparation.overrides,
+        settings=config.to_dict(),
         identity=_identity(config, data, needs, kind=kind, out=preparation.out),
         work_dir=preparation.folder,
         log=out / 'preparations' / f'{_file_name(preparation.name)}.log',

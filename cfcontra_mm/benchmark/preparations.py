@@ -30,7 +30,7 @@ class PreparationStep(Step):
         work_dir: Folder that it fills.
         log: File that takes what the processes print.
         needs: Preparations that must be finished before it starts.
-        overrides: Settings in place of the config's, by their dotted keys.
+        settings: All settings, as the study resolved the config.
     """
 
     label: str
@@ -40,7 +40,7 @@ class PreparationStep(Step):
     work_dir: Path
     log: Path
     needs: tuple[PreparationStep, ...]
-    overrides: dict[str, Any] = field(default_factory=dict, hash=False)
+    settings: dict[str, Any] = field(hash=False, repr=False)
     cost: ClassVar[float] = 1.0
 
     @property
@@ -126,8 +126,8 @@ class Translation(PreparationStep):
 
     def commands(self, tools: Path) -> dict[str, list[str]]:
         """The translation, which the tool itself resumes."""
-        arguments = [self.config, str(self.checkpoint), '--out', str(self.work_dir)]
-        arguments += self.options()
+        arguments = [str(self.settings_file), str(self.checkpoint)]
+        arguments += ['--out', str(self.work_dir)]
         return {'translating': tool(tools, 'translate_dataset', *arguments)}
 
 

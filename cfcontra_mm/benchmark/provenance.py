@@ -35,13 +35,8 @@ def _cpu_name() -> str:
     return names[0] if names else platform.machine()
 
 
-@functools.cache
 def git_state(package: Path = PACKAGE) -> dict[str, str | bool] | None:
-    """Commit of the package, and whether its files differ; None outside a checkout.
-
-    The answer of the first call stands: that of the code which this process started
-    with.
-    """
+    """Commit of the package, and whether its files differ; None outside a checkout."""
     # An installation may lie within a checkout of something else.
     if _git(package, 'ls-files', '--error-unmatch', 'version.py') is None:
         return None

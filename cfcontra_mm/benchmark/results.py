@@ -20,8 +20,7 @@ from cfcontra_mm.errors import InputError
 from cfcontra_mm.files import whole_file
 
 from .curves import read_curves
-from .provenance import environment, git_state
-from .study import read_config
+from .provenance import environment
 
 if TYPE_CHECKING:
     from .steps import Run
@@ -103,7 +102,7 @@ def make_record(run: Run, wall_seconds: float, resumed_from: int) -> Record:
         wall_seconds=wall_seconds,
         resumed_from=resumed_from,
         environment=environment(),
-        git=git_state(),
+        git=json.loads(run.git_note.read_text()),
     )
 
 
@@ -156,25 +155,31 @@ def read_metrics(test_dir: Path) -> dict[str, float]:
 def write_results(runs: Sequence[Run], errors: Mapping[str, str], out: Path) -> None:
     """Write ``out/results.jsonl``: a line for every run that is finished or failed.
 
-    The runs' pixel counts come along as ``out/per_image/``, so that the tables can be
-    made without the runs' folders.
+    What the file says of a run with the same settings stays, if nothing newer is known:
+    its folder may be gone. The runs' pixel counts come along as ``out/per_image/``, so
+    that the tables can be made without the runs' folders.
 
     Args:
         runs: Runs of the table.
         errors: Why runs failed, by identity.
         out: Folder of the study; paths in the file start from it.
     """
+    path = out / 'results.jsonl'
+    before = read_results(path, missing_ok=True)
     lines = []
     for run in runs:
+        old = before.get(run.key)
         if record := read_record(run):
             lines.append(_finished_line(run, record, out))
         elif run.identity in errors:
             lines.append(_failed_line(run, errors[run.identity]))
+        elif old and old.line['identity'] == run.identity:
+            lines.append(old.line)
     text = ''.join(
         json.dumps(_without_nan(line), default=str, allow_nan=False) + '\n'
         for line in lines
     )
-    write_whole(out / 'results.jsonl', text)
+    write_whole(path, text)
 
 
 def _finished_line(run: Run, record: Record, out: Path) -> dict[str, Any]:
@@ -191,7 +196,7 @@ def _finished_line(run: Run, record: Record, out: Path) -> dict[str, Any]:
         'work_dir': os.path.relpath(run.work_dir, out),
         'max_iters': run.max_iters,
         'overrides': run.overrides,
-        'resolved_config': read_config(run.config, run.overrides).to_dict(),
+        'resolved_config': run.settings,
         **curves,
         'files': [os.path.relpath(path, out) for path in curves['files']],
         'per_image': os.path.relpath(counts, out) if counts.exists() else None,
@@ -218,12 +223,18 @@ def _without_nan(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def read_results(path: Path) -> dict[tuple[str, int], Result]:
+def read_results(path: Path, missing_ok: bool = False) -> dict[tuple[str, int], Result]:
     """Results by (row, seed) of a ``results.jsonl``.
+
+    Args:
+        path: The file.
+        missing_ok: Whether there need not be one.
 
     Raises:
         InputError: It is missing, or no such file.
     """
+    if missing_ok and not path.exists():
+        return {}
     if not path.exists():
         raise InputError(f'{path}: no results yet; run the study first')
     try:

@@ -81,9 +81,16 @@ class SlurmCluster(Cluster):
         note = step.job_note
         job = self._left_behind(note)
         if job is None:
-            job = self.executor.submit(Work(step, tools, folder))
+            job = self._submit(Work(step, tools, folder))
             write_whole(note, f'{job.job_id} {job.paths.folder}')
         return NotedJob(job, note)
+
+    def _submit(self, work: Work) -> Any:
+        try:
+            return self.executor.submit(work)
+        except self.submitit.core.utils.FailedJobError as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise InputError(f'Slurm refuses the job: {reason}') from error
 
     def _left_behind(self, note: Path) -> Any:
         """The job of a note, None if there is none, or it has ended or is forgotten."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from pprint import pformat
 from typing import TYPE_CHECKING, Any
 
 from .provenance import git_state
-from .results import make_record, write_record
+from .results import make_record, write_record, write_whole
 
 if TYPE_CHECKING:
     from .preparations import PreparationStep
@@ -30,8 +33,8 @@ class Step(ABC):
         identity: sha256 of all that the outcome depends on.
         work_dir: Folder that it fills.
         log: File that takes what the processes print.
-        needs: Preparations that must be finished before it starts.
-        overrides: Settings in place of the config's, by their dotted keys.
+        needs: Steps that must be finished before it starts.
+        settings: All settings, as the study resolved the config.
     """
 
     label: str
@@ -41,8 +44,17 @@ class Step(ABC):
     identity: str
     work_dir: Path
     log: Path
-    needs: tuple[PreparationStep, ...]
-    overrides: dict[str, Any]
+    needs: tuple[Step, ...]
+    settings: dict[str, Any]
+
+    @property
+    def settings_file(self) -> Path:
+        """The config that the processes read: :attr:`settings`, whatever is edited.
+
+        It has the config's name, since MMEngine names what it writes after that, and
+        a folder of its own, since MMEngine writes a file of this name too.
+        """
+        return self.log.with_suffix('.settings') / Path(self.config).name
 
     @property
     def final_checkpoint(self) -> Path:
@@ -82,21 +94,16 @@ class Step(ABC):
         checkpoint = self.last_checkpoint()
         if checkpoint == self.final_checkpoint:
             return {}
-        train = tool(tools, 'train', self.config, '--work-dir', str(self.work_dir))
-        train += [*arguments, *self.options()]
+        train = tool(tools, 'train', str(self.settings_file), *arguments)
+        train += ['--work-dir', str(self.work_dir)]
         if checkpoint:
             train += ['--resume', str(checkpoint)]
         return {'training': train}
 
-    def options(self) -> list[str]:
-        """The overrides on the command line of a tool."""
-        pairs = [f'{key}={value}' for key, value in self.overrides.items()]
-        return ['--cfg-options', *pairs] if pairs else []
-
     def begin(self) -> None:
-        """Prepare the folders before the first process starts."""
+        """Prepare the folders and the settings before the first process starts."""
         self.work_dir.mkdir(parents=True, exist_ok=True)
-        self.log.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(self.settings_file, config_text(self.settings, self.config))
 
     @abstractmethod
     def commands(self, tools: Path) -> dict[str, list[str]]:
@@ -131,8 +138,9 @@ class Run(Step):
         identity: sha256 of all that the result depends on.
         work_dir: Folder of the run. Its name holds the identity, so a changed
             config starts in a new folder and never resumes from another's weights.
+        settings: All settings, as the study resolved the config.
+        overrides: Those in place of the config's own, by their dotted keys.
         needs: Preparations that must be finished before it starts.
-        overrides: Settings in place of the config's, by their dotted keys.
     """
 
     row: str
@@ -142,8 +150,9 @@ class Run(Step):
     cost: float
     identity: str
     work_dir: Path
-    needs: tuple[PreparationStep, ...] = ()
+    settings: dict[str, Any] = field(hash=False, repr=False)
     overrides: dict[str, Any] = field(default_factory=dict, hash=False)
+    needs: tuple[PreparationStep, ...] = ()
 
     @property
     def label(self) -> str:
@@ -170,17 +179,21 @@ class Run(Step):
     def log(self) -> Path:
         return self.work_dir / 'log.txt'
 
+    @property
+    def git_note(self) -> Path:
+        """State of the code that the processes run, which may change before the end."""
+        return self.settings_file.with_name('git.json')
+
     def begin(self) -> None:
         """Also note the state of the code that is about to run."""
         super().begin()
-        git_state()
+        write_whole(self.git_note, json.dumps(git_state()))
 
     def commands(self, tools: Path) -> dict[str, list[str]]:
         """The training, unless it is finished, and the test."""
-        arguments = [self.config, str(self.final_checkpoint)]
+        arguments = [str(self.settings_file), str(self.final_checkpoint)]
         arguments += ['--work-dir', f'{self.work_dir}/test']
         arguments += ['--out', str(self.predictions)]
-        arguments += self.options()
         test = tool(tools, 'test', *arguments)
         return self.training(tools, '--seed', str(self.seed)) | {'testing': test}
 
@@ -189,6 +202,20 @@ class Run(Step):
         record = make_record(self, seconds, resumed_from)
         write_record(record, self.work_dir)
         return f'mIoU {record.metrics["mIoU"]:.1f}'
+
+
+def config_text(settings: Mapping[str, Any], origin: str) -> str:
+    """A config file of these settings, which are literals.
+
+    Args:
+        settings: By their top-level keys.
+        origin: The config that they come from, for the reader.
+    """
+    head = f'# Made of {origin} by a study; changes here are without effect.\n'
+    return head + ''.join(
+        f'{key} = {pformat(value, sort_dicts=False)}\n'
+        for key, value in settings.items()
+    )
 
 
 def tool(tools: Path, name: str, *arguments: str) -> list[str]:

@@ -86,7 +86,7 @@ def read_table(
     Raises:
         InputError: There are no results, or they do not belong together.
     """
-    seeds = tuple(seeds or study.seeds)
+    seeds = tuple(dict.fromkeys(seeds or study.seeds))
     results = read_results(out / 'results.jsonl')
     return Table(study, seeds, summarize(study, seeds, results)), results
 

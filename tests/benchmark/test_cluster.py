@@ -181,6 +181,20 @@ def test_slurm_runs_a_study_as_jobs_of_the_users_options(fake, slurm, tmp_path, 
 
 
 @pytest.mark.slow
+def test_a_job_that_slurm_refuses_fails_alone(fake, slurm, tmp_path, capsys):
+    sbatch = tmp_path / 'commands' / 'sbatch'
+    sbatch.unlink()
+    sbatch.write_text(
+        '#!/bin/sh\necho "sbatch: error: invalid partition" >&2; exit 1\n'
+    )
+    sbatch.chmod(0o755)
+    assert fake.run(cluster=slurm) == 1
+    reason = 'failed: Slurm refuses the job: sbatch: error: invalid partition'
+    assert capsys.readouterr().out.count(f'method seed 0 {reason}') == 2
+    assert [line['status'] for line in rows(fake).values()] == ['failed'] * 3
+
+
+@pytest.mark.slow
 def test_a_job_left_behind_is_followed_by_any_study_that_shares_the_run(
     fake, slurm, tmp_path
 ):

@@ -33,12 +33,22 @@ def test_features_of_one_seed_of_the_rows_that_ask_for_them(mapped, capsys):
     assert set(logs(mapped)) == expected
     log = (runs['method'].work_dir / 'features_log.txt').read_text()
     assert log == (
-        f'features {runs["method"].config} {runs["method"].final_checkpoint} '
-        f'--out {runs["method"].features} --cfg-options fake.note=x\n'
+        f'features {runs["method"].work_dir}/features_log.settings/method.py '
+        f'{runs["method"].final_checkpoint} --out {runs["method"].features}\n'
     )
     assert 'features of method seed 0: done' in capsys.readouterr().out
     assert mapped.run(seeds=[0, 1]) == 0
     assert (runs['method'].work_dir / 'features_log.txt').read_text() == log
+
+
+@pytest.mark.slow
+def test_a_row_that_shares_its_run_has_features_too(mapped):
+    twin = replace(mapped.study.rows[1], name='twin')
+    mapped.study = replace(
+        mapped.study, rows=(*mapped.study.rows, twin), feature_rows=('twin',)
+    )
+    assert mapped.run() == 0
+    assert logs(mapped) == [first_seed(mapped)['method'].work_dir.name]
 
 
 @pytest.mark.slow

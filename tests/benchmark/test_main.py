@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 from PIL import Image
 
 from cfcontra_mm import version
@@ -91,6 +92,7 @@ def test_record_names_all_that_made_it(fake):
     assert 0 < wall_seconds < 60
     assert record.pop('environment') == environment()
     assert record.pop('git') == git_state()
+    assert json.loads(run.git_note.read_text()) == git_state()
     assert record == {
         'row': 'method',
         'config': run.config,
@@ -165,8 +167,26 @@ def test_overrides_reach_training_and_test(fake):
     fake.study = replace(fake.study, shared={'train_cfg.max_iters': 10})
     assert fake.run(only=['method']) == 0
     (log,) = fake.logs('method')
-    assert '--cfg-options train_cfg.max_iters=10' in log
     assert 'iter_10.pth' in log
+
+
+def test_what_was_planned_is_run_whatever_happens_to_the_config(fake):
+    shared = {'fake.folder': 'my pair/a, b', 'fake.size': (2, [3]), 'fake.digits': '5'}
+    fake.study = replace(fake.study, shared=shared)
+    fake.configure('method', seconds_per_iter=0.05)
+    edited = {'mIoU': 99.0, 'IoU.road': 99.0, 'IoU.sky': 99.0}
+    thread = when_iteration(
+        fake, 'method', 5, lambda _: fake.configure('method', metrics=edited)
+    )
+    assert fake.run(only=['method']) == 0
+    thread.join()
+    (line,) = map(json.loads, (fake.out / 'results.jsonl').read_text().splitlines())
+    assert line['metrics']['mIoU'] == 26.0
+    (run,) = [r for r in plan_runs(fake.study, (0,), fake.out) if r.row == 'method']
+    assert run.identity != line['identity']  # it will be trained anew
+    (path,) = fake.root.glob('runs/method_*/log.settings/method.py')
+    read = Config.fromfile(path).fake
+    assert (read.folder, read.size, read.digits) == ('my pair/a, b', (2, [3]), '5')
 
 
 def test_rows_of_the_same_settings_are_trained_once(fake):
@@ -248,10 +268,39 @@ def test_failed_run_is_named_and_the_others_finish(fake, capsys):
     (failed,) = [line for line in lines if line['status'] == 'failed']
     assert (failed['row'], failed['error']) == (
         'method',
-        'training ended with exit status 1',
+        'training ended with exit status 1: RuntimeError: loss is NaN',
     )
     write_tables(fake.study, fake.out)
     assert list(csv.DictReader((fake.out / 'table.csv').open())) == rows
+
+
+def test_what_is_known_of_other_seeds_and_rows_stays_in_the_results(fake):
+    fake.configure('method', fails_at=15)
+    assert fake.run(seeds=[0, 1]) == 1
+    before = (fake.out / 'results.jsonl').read_text()
+    shutil.rmtree(min(fake.root.glob('runs/oracle_seed1_*')))
+    assert fake.run(seeds=[0], only=['source']) == 0
+    assert (fake.out / 'results.jsonl').read_text() == before
+    fake.configure('method')
+    assert fake.run(seeds=[0], only=['source']) == 0
+    kept = [
+        json.loads(x) for x in (fake.out / 'results.jsonl').read_text().splitlines()
+    ]
+    # What failed had other settings.
+    assert [(line['row'], line['seed']) for line in kept] == [
+        (row, seed) for row in ('source', 'oracle') for seed in (0, 1)
+    ]
+
+
+def test_without_pictures_there_is_no_sheet_but_all_else(fake, capsys):
+    fake.configure('method', fails_at=15)
+    shutil.rmtree(fake.pictures)
+    fake.study = replace(fake.study, data=None)
+    assert fake.run() == 1
+    printed = capsys.readouterr().out
+    assert 'RuntimeError: loss is NaN' in printed
+    assert 'No sheet of predictions: ' in printed
+    assert (fake.out / 'table.csv').exists()
 
 
 def test_crashed_training_goes_on_once_from_its_checkpoint(fake, capsys):
@@ -326,6 +375,7 @@ def _minds_interrupts():
 @pytest.mark.usefixtures('_minds_interrupts')
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_interrupt_ends_the_children_and_continues_later(fake, capsys, number):
+    fake.configure('source', fails_at=1)
     fake.configure('method', seconds_per_iter=0.1)
     children = []
 
@@ -341,7 +391,9 @@ def test_interrupt_ends_the_children_and_continues_later(fake, capsys, number):
         os.kill(children[0], 0)
     assert not (fake.out / 'table.csv').exists()
     lines = (fake.out / 'results.jsonl').read_text().splitlines()
-    assert 'method' not in {json.loads(line)['row'] for line in lines}
+    statuses = {json.loads(line)['row']: json.loads(line)['status'] for line in lines}
+    assert statuses == {'source': 'failed'}
+    fake.configure('source')
     assert fake.run() == 0
     (log,) = fake.logs('method')
     assert 'iter_10.pth' in log

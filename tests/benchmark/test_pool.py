@@ -10,7 +10,7 @@ from cfcontra_mm.benchmark.steps import Run
 
 
 def make_run(tmp_path, name='a', cost=1.0):
-    return Run(name, 'a.py', 3, 20, cost, 'id', tmp_path / name)
+    return Run(name, 'a.py', 3, 20, cost, 'id', tmp_path / name, {})
 
 
 def test_one_worker_a_core_capped_by_runs(monkeypatch):
@@ -27,8 +27,9 @@ def test_one_worker_a_visible_gpu(monkeypatch):
     monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
     key = 'CUDA_VISIBLE_DEVICES'
     assert launch.device_environments(8) == [{key: '0'}, {key: '1'}]
-    monkeypatch.setenv(key, '5,7')
-    assert launch.device_environments(8) == [{key: '5'}, {key: '7'}]
+    for named in ('5,7', '5,7,9'):  # of those that are not there, torch counts none
+        monkeypatch.setenv(key, named)
+        assert launch.device_environments(8) == [{key: '5'}, {key: '7'}]
     assert launch.device_environments(1) == [{key: '5'}]
 
 
@@ -38,15 +39,15 @@ def test_commands_follow_what_is_on_disk(tmp_path):
     assert list(fresh) == ['training', 'testing']
     assert fresh['training'][1:] == [
         't/train.py',
-        'a.py',
-        '--work-dir',
-        str(run.work_dir),
+        str(run.settings_file),
         '--seed',
         '3',
+        '--work-dir',
+        str(run.work_dir),
     ]
     assert fresh['testing'][1:] == [
         't/test.py',
-        'a.py',
+        str(run.settings_file),
         str(run.work_dir / 'iter_20.pth'),
         '--work-dir',
         str(run.work_dir / 'test'),

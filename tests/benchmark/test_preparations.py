@@ -98,11 +98,14 @@ def test_a_row_starts_after_its_needs_and_others_beside_them(styled, capsys):
     assert ended[0] < begun(STYLE)
     assert ended[1] < ended[2] < begun(runs['styled'])
     assert begun(runs['source']) < ended[0]
+    settings = f'{styled.out}/preparations/'
     assert log(styled, 'encoder') == (
-        'train style/encoder.py --work-dir work_dirs/style/encoder\n'
+        f'train {settings}encoder.settings/encoder.py '
+        '--work-dir work_dirs/style/encoder\n'
     )
     assert log(styled, 'copy').startswith(
-        'translate style/style.py work_dirs/style/style/iter_20.pth --out data/copy\n'
+        f'translate {settings}copy.settings/style.py '
+        'work_dirs/style/style/iter_20.pth --out data/copy\n'
     )
 
 
@@ -114,8 +117,10 @@ def test_overrides_reach_training_and_translation(styled):
     styled.study = replace(styled.study, preparations=tuple(changed))
     assert identities(styled)['styled'] != plain['styled']
     assert styled.run(only=['styled']) == 0
-    for name in ('encoder', 'style', 'copy'):
-        assert ' --cfg-options fake.note=x\n' in log(styled, name)
+    for name, config in (('encoder', 'encoder'), ('style', 'style'), ('copy', 'style')):
+        path = styled.out / 'preparations' / f'{name}.settings' / f'{config}.py'
+        assert str(path) in log(styled, name)
+        assert Config.fromfile(path).fake.note == 'x'
 
 
 @pytest.mark.slow

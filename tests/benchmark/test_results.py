@@ -21,7 +21,7 @@ from cfcontra_mm.errors import InputError
 
 @pytest.fixture
 def run(tmp_path):
-    return Run('a', 'a.py', 0, 20, 1.0, 'identity', tmp_path)
+    return Run('a', 'a.py', 0, 20, 1.0, 'identity', tmp_path, {})
 
 
 @pytest.fixture
@@ -108,16 +108,16 @@ def test_git_state(tmp_path):
     package = tmp_path / 'package'
     package.mkdir()
     (package / 'version.py').touch()
-    assert git_state.__wrapped__(package) is None
+    assert git_state(package) is None
     git(tmp_path, 'init')
-    assert git_state.__wrapped__(package) is None
+    assert git_state(package) is None
     git(tmp_path, 'add', '.')
     git(tmp_path, 'commit', '-m', 'first')
     (tmp_path / 'elsewhere').touch()
-    clean = git_state.__wrapped__(package)
+    clean = git_state(package)
     assert (len(clean['commit']), clean['dirty']) == (40, False)
     (package / 'new.py').touch()
-    assert git_state.__wrapped__(package) == {**clean, 'dirty': True}
+    assert git_state(package) == {**clean, 'dirty': True}
 
 
 def test_environment_names_versions_and_hardware():
@@ -139,7 +139,7 @@ def test_results_that_cannot_be_read_are_named(tmp_path):
 
 def test_record_of_another_identity_counts_as_unfinished(run, record, tmp_path):
     write_record(record, run.work_dir)
-    other = Run('a', 'a.py', 0, 20, 1.0, 'other', tmp_path)
+    other = Run('a', 'a.py', 0, 20, 1.0, 'other', tmp_path, {})
     assert read_record(other) is None
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from statistics import fmean
 
 import pytest
-from mmengine.config import DictAction
+from mmengine.config import Config
 
 from cfcontra_mm.benchmark import load_study, plan_runs
 from cfcontra_mm.benchmark.preparations import unfinished_needs
@@ -54,12 +54,13 @@ def test_every_study_can_be_planned(path, tmp_path):
 
 
 @pytest.mark.parametrize('path', STUDIES, ids=lambda path: path.stem)
-def test_the_tools_read_the_overrides_as_they_were_planned(path, tmp_path):
+def test_the_tools_read_the_settings_as_they_were_planned(path, tmp_path, monkeypatch):
     runs = plan_runs(load_study(path), (0,), tmp_path)
+    monkeypatch.chdir(tmp_path)  # where preparations have their folders
     for step in (*runs, *unfinished_needs(runs)):
-        pairs = [option.split('=', 1) for option in step.options()[1:]]
-        read = {key: DictAction._parse_iterable(value) for key, value in pairs}
-        assert read == step.overrides
+        step.begin()
+        read = Config.fromfile(step.settings_file, import_custom_modules=False)
+        assert read.to_dict() == step.settings
 
 
 @pytest.mark.parametrize('name', sorted(TABLES))
