@@ -38,7 +38,7 @@ class PixelCounts:
     """Pixels of every seed, image and class.
 
     Args:
-        names: Names of the N images.
+        names: Names of the N images, or of the first image of N blocks.
         intersection: Pixels that are of a class and were called so, (S, N, C).
         union: Pixels that are of a class or were called so, (S, N, C).
     """
@@ -48,13 +48,16 @@ class PixelCounts:
     union: np.ndarray
 
 
-def read_pixel_counts(paths: Sequence[Path], classes: Sequence[str]) -> PixelCounts:
+def read_pixel_counts(
+    paths: Sequence[Path], classes: Sequence[str], block_length: int = 1
+) -> PixelCounts:
     """Counts of the same images with several seeds.
 
     Args:
         paths: A ``per_image.npz`` of :class:`cfcontra_mm.evaluation.DomainIoUMetric`
             a seed.
         classes: Names of the classes to read, in this order.
+        block_length: About so many neighbouring images are counted as one.
 
     Raises:
         InputError: A class is missing, or the images are not the same.
@@ -66,10 +69,23 @@ def read_pixel_counts(paths: Sequence[Path], classes: Sequence[str]) -> PixelCou
                 f'{path}: not the images of {paths[0]}; delete both runs, so that they '
                 'are tested anew'
             )
-    return PixelCounts(
+    counts = PixelCounts(
         names=per_seed[0].names,
         intersection=np.stack([counts.intersection for counts in per_seed]),
         union=np.stack([counts.union for counts in per_seed]),
+    )
+    return counts if block_length == 1 else _in_blocks(counts, block_length)
+
+
+def _in_blocks(counts: PixelCounts, length: int) -> PixelCounts:
+    """Counts of blocks of neighbours, as even as can be."""
+    size = len(counts.names)
+    blocks = np.array_split(np.arange(size), max(round(size / length), 1))
+    starts = [block[0] for block in blocks]
+    return PixelCounts(
+        names=tuple(counts.names[start] for start in starts),
+        intersection=np.add.reduceat(counts.intersection, starts, axis=1),
+        union=np.add.reduceat(counts.union, starts, axis=1),
     )
 
 

@@ -188,7 +188,7 @@ def _compare(
     reference = complete.get(study.reference)
     if reference is None or reference.name == row.name:
         return row
-    return replace(row, difference=_difference(row, reference, seeds, results))
+    return replace(row, difference=_difference(study, row, reference, seeds, results))
 
 
 def _compare_bounds(
@@ -203,7 +203,11 @@ def _compare_bounds(
 
 
 def _difference(
-    row: Summary, reference: Summary, seeds: Sequence[int], results: Results
+    study: Study,
+    row: Summary,
+    reference: Summary,
+    seeds: Sequence[int],
+    results: Results,
 ) -> Difference:
     pairs = zip(row.by_seed, reference.by_seed, strict=True)
     gains = [ours - theirs for ours, theirs in pairs]
@@ -214,7 +218,8 @@ def _difference(
     ]
     if None in (*paths[0], *paths[1]):
         return found
-    counts = [read_pixel_counts(p, tuple(row.class_ious)) for p in paths]
+    classes = tuple(row.class_ious)
+    counts = [read_pixel_counts(p, classes, study.block_length) for p in paths]
     return replace(
         found,
         over_images=bootstrap_interval(*counts),

@@ -1,8 +1,12 @@
 # The rows of Table 2 on a pair of one's own: rendered streets to CamVid's photographs.
-# For another pair copy this file and change `pair`.
+# For another pair copy this file, change what stands before `pictures`, and move
+# work_dirs/adain away: there is one style transfer at a time.
+name = 'camvid'
+source = 'data/streetsynth/images/train'
+copy = 'data/streetsynth_to_camvid'
 pair = {
     'folders.classes': 'configs/_base_/classes/camvid11.yaml',
-    'folders.source_images': 'data/streetsynth/images/train',
+    'folders.source_images': source,
     'folders.source_labels': 'data/streetsynth/labels/train',
     'folders.target_images': 'data/camvid/images/train',
     'folders.val_images': 'data/camvid/images/val',
@@ -13,9 +17,9 @@ pair = {
 # Translated at their own size.
 pictures = {key: pair[key] for key in pair if 'val' not in key}
 pictures['folders.size'] = (480, 360)
-translated = {'folders.source_images': 'data/streetsynth_to_camvid/train'}
+translated = {'folders.source_images': f'{copy}/{source.split("/")[-1]}'}
 study = dict(
-    name='camvid',
+    name=name,
     preparations=[
         dict(
             name='style encoder',
@@ -32,7 +36,7 @@ study = dict(
             name='translation',
             translate='configs/adain/adain_folders.py',
             overrides=pictures,
-            out='data/streetsynth_to_camvid',
+            out=copy,
             needs=['style transfer'],
         ),
     ],

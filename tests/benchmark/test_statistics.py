@@ -207,3 +207,34 @@ def test_other_images_are_refused(tmp_path):
     rng = np.random.default_rng(11)
     with pytest.raises(InputError, match='different images'):
         bootstrap_interval(counts(rng), counts(rng, names='other'))
+
+
+def test_frames_of_a_video_are_no_chances_of_their_own(tmp_path):
+    rng = np.random.default_rng(9)
+    pair = noisy_pair(rng, 12, 2.0)
+    frames = []
+    for index, counted in enumerate(pair):
+        path = tmp_path / f'{index}.npz'
+        arrays = {
+            'intersection': counted.intersection[0].repeat(10, axis=0),
+            'union': counted.union[0].repeat(10, axis=0),
+        }
+        names = [f'{i:03}' for i in range(120)]
+        np.savez(path, names=names, classes=['road'], **arrays)
+        frames.append(path)
+    expected = bootstrap_interval(*pair)
+    blocks = [read_pixel_counts([path], ['road'], 10) for path in frames]
+    assert blocks[0].names[:2] == ('000', '010')
+    assert bootstrap_interval(*blocks) == pytest.approx(expected)
+    low, high = bootstrap_interval(*(read_pixel_counts([p], ['road']) for p in frames))
+    ratio = (expected.high - expected.low) / (high - low)
+    assert ratio == pytest.approx(10**0.5, rel=0.1)
+
+
+def test_blocks_are_as_even_as_can_be():
+    counted = counts(np.random.default_rng(10), images=11)
+    blocks = statistics._in_blocks(counted, 4)
+    assert blocks.names == ('street_0', 'street_4', 'street_8')
+    pixels = counted.union
+    expected = [pixels[:, :4].sum(1), pixels[:, 4:8].sum(1), pixels[:, 8:].sum(1)]
+    assert (blocks.union == np.stack(expected, axis=1)).all()
