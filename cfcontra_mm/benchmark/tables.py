@@ -31,10 +31,12 @@ SHORT_NAMES = {
 }
 LATEX = str.maketrans(
     {
-        '%': r'\%',
-        '_': r'\_',
-        '&': r'\&',
-        '#': r'\#',
+        **{sign: f'\\{sign}' for sign in '%_&#${}'},
+        # Signs of mathematics, which the usual text fonts print as others.
+        **{sign: f'${sign}$' for sign in '<>|'},
+        '\\': r'\textbackslash{}',
+        '^': r'\textasciicircum{}',
+        '~': r'\textasciitilde{}',
         '±': r'$\pm$',
         '†': r'$\dagger$',
     }

@@ -15,6 +15,7 @@ from cfcontra_mm.benchmark.summary import Difference, summarize
 from cfcontra_mm.benchmark.tables import (
     Table,
     csv_table,
+    latex,
     latex_table,
     markdown_table,
     text_table,
@@ -286,6 +287,21 @@ def test_latex():
         r'method & 42.5 & 21.5 & 32.0 $\pm$ 2.8 & +10.0 & 32 \% & 30.0, 34.0 \\'
     )
     assert lines[-2:] == [r'\bottomrule', r'\end{tabular}']
+
+
+@pytest.mark.parametrize(
+    ('plain', 'escaped'),
+    [
+        ('<0.001', '$<$0.001'),
+        ('a > b | c', 'a $>$ b $|$ c'),
+        (r'50 % of #1 & $x_y$', r'50 \% of \#1 \& \$x\_y\$'),
+        ('2^{10}~', r'2\textasciicircum{}\{10\}\textasciitilde{}'),
+        (r'a\b', r'a\textbackslash{}b'),
+        ('best† ± 1', r'best$\dagger$ $\pm$ 1'),
+    ],
+)
+def test_latex_prints_the_text_as_it_is(plain, escaped):
+    assert latex(plain) == escaped
 
 
 def test_csv():
