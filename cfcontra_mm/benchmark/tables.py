@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -126,11 +127,18 @@ def _tests(table: Table) -> str:
 
 def text_table(table: Table) -> str:
     """For a terminal, class names shortened."""
-    columns = _columns(table, lambda name: SHORT_NAMES.get(name, name[:6]))
+    columns = _columns(table, _short_names(table.class_names()).get)
     pretty = method_table(list(columns), _cells(table, columns))
     pretty.padding_width = 0
     pretty.left_padding_width = 1
     return pretty.get_string()
+
+
+def _short_names(names: Sequence[str]) -> dict[str, str]:
+    """Class names cut short, in full where two would be the same."""
+    short = {name: SHORT_NAMES.get(name, name[:6]) for name in names}
+    count = Counter(short.values())
+    return {name: name if count[cut] > 1 else cut for name, cut in short.items()}
 
 
 def markdown_table(table: Table, classes: bool = True) -> str:

@@ -276,6 +276,28 @@ def test_text_lists_every_seed():
     assert '30.0, 34.0' in text
 
 
+def test_classes_that_begin_alike_keep_a_column_each():
+    names = ('building', 'building_roof', 'building_wall', 'sidewalk', 'lawnmower')
+    ious = {f'IoU.{name}': 10.0 * index for index, name in enumerate(names)}
+    found = {
+        (row, 0): Result('done', metrics={'mIoU': 20.0, **ious})
+        for row in STUDY.row_names()
+    }
+    lines = text_table(make_table([0], found)).splitlines()
+    heading, first = (
+        [cell.strip() for cell in line.strip('|').split('|')]
+        for line in (lines[1], lines[3])
+    )
+    assert heading[1:6] == [
+        'build.',
+        'building_roof',
+        'building_wall',
+        'side.',
+        'lawnmo',
+    ]
+    assert first[1:6] == ['0.0', '10.0', '20.0', '30.0', '40.0']
+
+
 def test_latex():
     text = latex_table(make_table([0, 1]))
     lines = text.splitlines()
