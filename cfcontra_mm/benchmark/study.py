@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from mmengine.config import Config
 
+from cfcontra_mm.config_file import open_config, override
 from cfcontra_mm.errors import InputError
 
 
@@ -137,7 +138,7 @@ class Study:
         """The config of a row with all that it overrides.
 
         Raises:
-            InputError: There is no such file, or an override does not fit.
+            InputError: The file is missing or broken, or an override does not fit.
         """
         return read_config(row.config, self.overrides(row))
 
@@ -202,17 +203,14 @@ def read_config(path: Path | str, overrides: Mapping[str, Any] | None = None) ->
         overrides: Settings in place of its own, by their dotted keys.
 
     Raises:
-        InputError: There is no such file, or an override does not fit.
+        InputError: The file is missing or broken, or an override does not fit.
     """
     if not Path(path).is_file():
         raise InputError(
             f'{path}: no such config; give its path from the working directory'
         )
-    config = Config.fromfile(path, import_custom_modules=False)
-    try:
-        config.merge_from_dict(dict(overrides or {}))
-    except (AttributeError, KeyError, TypeError) as error:
-        raise InputError(f'{path}: overrides: {error.args[0]}') from error
+    config = open_config(path, import_modules=False)
+    override(config, overrides or {}, f'{path}: overrides')
     return config
 
 

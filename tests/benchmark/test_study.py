@@ -95,6 +95,21 @@ def test_wrong_study_names_file_and_field(tmp_path, old, new, message):
     assert str(path) in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('train_cfg = dict(', r'source\.py: not a config \(SyntaxError'),
+        ("_base_ = './nowhere.py'", r'nowhere\.py: no such config'),
+        ('raise ValueError', r'source\.py: not a config \(ValueError'),
+    ],
+)
+def test_broken_configs_of_rows_are_named(tmp_path, fake, text, message):
+    (tmp_path / 'source.py').write_text(text)
+    with pytest.raises(InputError, match=message) as caught:
+        plan_runs(fake.study, (0,), fake.out)
+    assert '\n' not in str(caught.value)
+
+
 def test_missing_files_are_named(tmp_path, fake):
     with pytest.raises(InputError, match=r'nowhere\.py'):
         load_study(tmp_path / 'nowhere.py')
