@@ -12,7 +12,8 @@ from pathlib import Path
 def whole_file(path: Path) -> Iterator[Path]:
     """A file to write, which takes its name once the block has ended well.
 
-    So no one ever sees a part of it. Makes the folder if needed.
+    So no one ever sees a part of it. Makes the folder if needed. If the block raises,
+    what it wrote is removed, and a file of that name stays as it was.
 
     Args:
         path: Its name. That of the file to write ends alike, since writers choose the
@@ -20,5 +21,9 @@ def whole_file(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f'{path.stem}.tmp{path.suffix}')
-    yield temporary
-    os.replace(temporary, path)
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -54,7 +54,10 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='make tables and report of results.jsonl',
     )
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.slurm and args.launcher != 'slurm':
+        parser.error('--slurm: goes with --launcher slurm; add it')
+    return args
 
 
 def open_cluster(launcher: str, out: Path, options: dict) -> Cluster | None:

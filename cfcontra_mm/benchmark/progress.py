@@ -18,8 +18,11 @@ from rich.text import Text
 from .curves import log_files, read_entries
 
 PLAIN_INTERVAL = 20.0
-QUEUED_LINES = 5
-RUNNING = ('submitted', 'training', 'testing', 'translating', 'collecting')
+WAITING_LINES = 5
+AT_WORK = ('training', 'testing', 'translating', 'collecting')
+# What is submitted is on its way, but waits in a scheduler's queue instead of ours.
+RUNNING = ('submitted', *AT_WORK)
+WAITING = ('queued', 'submitted')
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ def read_training(
 def seconds_left(statuses: Sequence[Status], num_workers: int) -> float | None:
     """Time until the last iteration of all steps, None while no speed is known.
 
-    Steps under way end on their own; each queued step goes to the worker that is free
+    Steps at work end on their own; each one that waits goes to the worker that is free
     first, as if what it needs were finished. A step that has no speed yet is taken to
     go at the mean of the measured ones, scaled by its cost.
     """
@@ -83,11 +86,11 @@ def seconds_left(statuses: Sequence[Status], num_workers: int) -> float | None:
         pace = status.seconds_per_iter or unit * status.cost
         return (status.max_iters - status.iteration) * pace
 
-    running = [left(s) for s in statuses if s.state in RUNNING]
-    workers = running + [0.0] * (num_workers - len(running))
+    at_work = [left(s) for s in statuses if s.state in AT_WORK]
+    workers = at_work + [0.0] * (num_workers - len(at_work))
     heapq.heapify(workers)
     for status in statuses:
-        if status.state == 'queued':
+        if status.state in WAITING:
             heapq.heappush(workers, heapq.heappop(workers) + left(status))
     return max(workers)
 
@@ -120,21 +123,21 @@ def format_seconds(seconds: float | None) -> str:
 
 
 def progress_view(statuses: Sequence[Status], num_workers: int) -> Table:
-    """A line for every step under way or queued next, and the totals in the title.
+    """A line for every step at work and those next, and the totals in the title.
 
-    Steps that are done or failed have had their message; of the queue, those that do
-    not fit are counted.
+    Steps that are done or failed have had their message; of those that wait, the ones
+    that do not fit are counted.
     """
     line = progress_line(statuses, num_workers).rsplit(' | ', 1)[0]
     view = Table(title=line, title_justify='left', title_style='', box=SIMPLE)
     for heading in ('run', 'state', 'iteration', 'ETA', 'latest mIoU'):
         view.add_column(heading, justify='left' if heading == 'run' else 'right')
-    running = [s for s in statuses if s.state in RUNNING]
-    queued = [s for s in statuses if s.state == 'queued']
-    for status in [*running, *queued[:QUEUED_LINES]]:
+    at_work = [s for s in statuses if s.state in AT_WORK]
+    waiting = [s for s in statuses if s.state in WAITING]
+    for status in [*at_work, *waiting[:WAITING_LINES]]:
         view.add_row(*_view_cells(status))
-    if len(queued) > QUEUED_LINES:
-        view.add_row(f'{len(queued) - QUEUED_LINES} more', 'queued')
+    if len(waiting) > WAITING_LINES:
+        view.add_row(f'{len(waiting) - WAITING_LINES} more', 'waiting')
     return view
 
 

@@ -42,7 +42,7 @@ class Selections:
     Args:
         name: Heading of the row.
         miou: mIoU in percent of the checkpoint chosen, by 'last', the validators that
-            every run has, and 'best†'.
+            gave a number in every run, and 'best†'.
         rank: Spearman correlation with mIoU by validator; NaN of a run whose
             checkpoints it cannot rank.
     """
@@ -78,7 +78,7 @@ def _compare(name: str, histories: Sequence[History]) -> Selections:
     scores = {
         heading: key
         for heading, key in VALIDATORS.items()
-        if all(key in values for history in histories for values in history.values())
+        if all(_has_number(history, key) for history in histories)
     }
 
     def reported(choose: Callable[[History], int]) -> tuple[float, ...]:
@@ -101,6 +101,10 @@ def _compare(name: str, histories: Sequence[History]) -> Selections:
             for heading, key in scores.items()
         },
     )
+
+
+def _has_number(history: History, key: str) -> bool:
+    return any(not math.isnan(v.get(key, math.nan)) for v in history.values())
 
 
 def selection_text(rows: Sequence[Selections], markdown: bool = False) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -149,18 +150,17 @@ def draw_sheet(data: SampleSet, predictions: Mapping[str, Path | None]) -> Image
         draw_panels(sample, data.palette, predictions, PANEL_WIDTH)
         for sample in data.samples
     ]
-    headings = list(rows[0])
-    width, height = rows[0]['input'].size
-    sheet_width = MARGIN + len(headings) * (width + MARGIN)
-    rows_height = TEXT_HEIGHT + len(rows) * (height + MARGIN)
-    legend = _draw_legend(data.classes, data.palette, sheet_width)
-    sheet = Image.new('RGB', (sheet_width, rows_height + legend.height), 'white')
-    for column, heading in enumerate(headings):
-        x = MARGIN + column * (width + MARGIN)
+    heights = [panels['input'].height + MARGIN for panels in rows]
+    *tops, bottom = accumulate(heights, initial=TEXT_HEIGHT)
+    width = MARGIN + len(rows[0]) * (PANEL_WIDTH + MARGIN)
+    legend = _draw_legend(data.classes, data.palette, width)
+    sheet = Image.new('RGB', (width, bottom + legend.height), 'white')
+    for column, heading in enumerate(rows[0]):
+        x = MARGIN + column * (PANEL_WIDTH + MARGIN)
         _write(sheet, (x, MARGIN // 2), heading)
-        for row, panels in enumerate(rows):
-            sheet.paste(panels[heading], (x, TEXT_HEIGHT + row * (height + MARGIN)))
-    sheet.paste(legend, (0, rows_height))
+        for top, panels in zip(tops, rows, strict=True):
+            sheet.paste(panels[heading], (x, top))
+    sheet.paste(legend, (0, bottom))
     return sheet
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from mmengine.config import Config
 
+from cfcontra_mm.config_file import open_config, override
 from cfcontra_mm.errors import InputError
+
+from .fields import from_dict
+from .study_checks import check_study
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,7 @@ class Study:
     classes: tuple[str, ...] = ()
     columns: tuple[Column, ...] = ()
     published: Mapping[str, Mapping[str, float | str]] = field(default_factory=dict)
-    data: dict | None = None
+    data: dict[str, Any] | None = None
     preparations: tuple[Preparation, ...] = ()
     feature_rows: tuple[str, ...] = ()
 
@@ -137,7 +140,7 @@ class Study:
         """The config of a row with all that it overrides.
 
         Raises:
-            InputError: There is no such file, or an override does not fit.
+            InputError: The file is missing or broken, or an override does not fit.
         """
         return read_config(row.config, self.overrides(row))
 
@@ -145,7 +148,7 @@ class Study:
         """The config whose test split is shown in pictures: that of the first row.
 
         Raises:
-            InputError: It is missing.
+            InputError: See :meth:`resolve`.
         """
         return self.resolve(self.measured()[0])
 
@@ -163,35 +166,15 @@ def load_study(path: Path) -> Study:
     """Read a study from the ``study`` dict of a config file.
 
     Raises:
-        InputError: The file is missing, has an unknown or missing field, two rows
-            or preparations of one name, names a row that is none, has a row without
-            config or figures, or preparations that cannot be made or are not there.
+        InputError: The file is missing or broken, or the study in it has a field that
+            is unknown, missing or of a wrong type, or is not in itself consistent.
     """
     fields = read_config(path).get('study')
-    if fields is None:
+    if not isinstance(fields, Mapping):
         raise InputError(f'{path}: no `study = dict(...)` in it; add one')
-    fields = fields.to_dict()
-    try:
-        study = Study(
-            rows=_entries(Row, fields.pop('rows')),
-            preparations=_entries(Preparation, fields.pop('preparations', ())),
-            seeds=tuple(fields.pop('seeds')),
-            classes=tuple(fields.pop('classes', ())),
-            feature_rows=tuple(fields.pop('feature_rows', ())),
-            columns=tuple(Column(**c) for c in fields.pop('columns', ())),
-            **fields,
-        )
-    except (KeyError, TypeError) as error:
-        raise InputError(f'{path}: study has a wrong field: {error}') from error
-    _check(study, path)
+    study = from_dict(Study, fields.to_dict(), f'{path}: study')
+    check_study(study, path)
     return study
-
-
-Entry = TypeVar('Entry', Row, Preparation)
-
-
-def _entries(kind: type[Entry], items: Sequence[dict]) -> tuple[Entry, ...]:
-    return tuple(kind(**{**i, 'needs': tuple(i.get('needs', ()))}) for i in items)
 
 
 def read_config(path: Path | str, overrides: Mapping[str, Any] | None = None) -> Config:
@@ -202,100 +185,12 @@ def read_config(path: Path | str, overrides: Mapping[str, Any] | None = None) ->
         overrides: Settings in place of its own, by their dotted keys.
 
     Raises:
-        InputError: There is no such file, or an override does not fit.
+        InputError: The file is missing or broken, or an override does not fit.
     """
     if not Path(path).is_file():
         raise InputError(
             f'{path}: no such config; give its path from the working directory'
         )
-    config = Config.fromfile(path, import_custom_modules=False)
-    try:
-        config.merge_from_dict(dict(overrides or {}))
-    except (AttributeError, KeyError, TypeError) as error:
-        raise InputError(f'{path}: overrides: {error.args[0]}') from error
+    config = open_config(path, import_modules=False)
+    override(config, overrides or {}, f'{path}: overrides')
     return config
-
-
-def _check(study: Study, path: Path) -> None:
-    _check_unique(study.row_names(), 'rows', path)
-    _check_measured(study, path)
-    _check_published(study, path)
-    if not study.seeds:
-        raise InputError(f'{path}: seeds is empty; name at least one')
-    for preparation in study.preparations:
-        _check_kind(preparation, path)
-    _check_folders(study.preparations, path)
-    _check_needs(study, path)
-
-
-def _check_measured(study: Study, path: Path) -> None:
-    names = [row.name for row in study.measured()]
-    roles = {role: getattr(study, role) for role in ('baseline', 'oracle', 'reference')}
-    named = [(role, name) for role, name in roles.items() if name is not None]
-    named += [('feature_rows', name) for name in study.feature_rows]
-    for role, name in named:
-        if name not in names:
-            raise InputError(
-                f'{path}: {role} {name!r} is no row with a config; '
-                f'choose from {", ".join(names)}'
-            )
-
-
-def _check_published(study: Study, path: Path) -> None:
-    for name in study.published:
-        if name not in study.row_names():
-            raise InputError(
-                f'{path}: published names {name!r}, which is no row; '
-                f'choose from {", ".join(study.row_names())}'
-            )
-    for row in study.rows:
-        if not row.config and row.name not in study.published:
-            raise InputError(
-                f'{path}: row {row.name!r} has neither a config nor published figures; '
-                'give one of them'
-            )
-
-
-def _check_unique(names: Sequence[str], what: str, path: Path) -> None:
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError(f'{path}: two {what} are named {name!r}; rename one')
-
-
-def _check_kind(preparation: Preparation, path: Path) -> None:
-    train, translate, out = preparation.train, preparation.translate, preparation.out
-    if bool(train) == bool(translate) or bool(translate) != bool(out):
-        raise InputError(
-            f'{path}: preparation {preparation.name!r} must set either train, or '
-            'translate and out'
-        )
-
-
-def _check_folders(preparations: Sequence[Preparation], path: Path) -> None:
-    owners: dict[Path, str] = {}
-    for preparation in preparations:
-        owner = owners.setdefault(preparation.folder, preparation.name)
-        if owner != preparation.name:
-            raise InputError(
-                f'{path}: preparations {owner!r} and {preparation.name!r} both write '
-                f'to {preparation.folder}; leave one out'
-            )
-
-
-def _check_needs(study: Study, path: Path) -> None:
-    names = [preparation.name for preparation in study.preparations]
-    _check_unique(names, 'preparations', path)
-    for entry in (*study.rows, *study.preparations):
-        for need in entry.needs:
-            if need not in names:
-                raise InputError(
-                    f'{path}: {entry.name!r} needs {need!r}, which is no preparation; '
-                    f'choose from {", ".join(names) or "none"}'
-                )
-    try:
-        TopologicalSorter({p.name: p.needs for p in study.preparations}).prepare()
-    except CycleError as error:
-        circle = ' -> '.join(error.args[1])
-        raise InputError(
-            f'{path}: preparations need each other: {circle}; break the circle'
-        ) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -31,10 +32,12 @@ SHORT_NAMES = {
 }
 LATEX = str.maketrans(
     {
-        '%': r'\%',
-        '_': r'\_',
-        '&': r'\&',
-        '#': r'\#',
+        **{sign: f'\\{sign}' for sign in '%_&#${}'},
+        # Signs of mathematics, which the usual text fonts print as others.
+        **{sign: f'${sign}$' for sign in '<>|'},
+        '\\': r'\textbackslash{}',
+        '^': r'\textasciicircum{}',
+        '~': r'\textasciitilde{}',
         '±': r'$\pm$',
         '†': r'$\dagger$',
     }
@@ -124,11 +127,18 @@ def _tests(table: Table) -> str:
 
 def text_table(table: Table) -> str:
     """For a terminal, class names shortened."""
-    columns = _columns(table, lambda name: SHORT_NAMES.get(name, name[:6]))
+    columns = _columns(table, _short_names(table.class_names()).get)
     pretty = method_table(list(columns), _cells(table, columns))
     pretty.padding_width = 0
     pretty.left_padding_width = 1
     return pretty.get_string()
+
+
+def _short_names(names: Sequence[str]) -> dict[str, str]:
+    """Class names cut short, in full where two would be the same."""
+    short = {name: SHORT_NAMES.get(name, name[:6]) for name in names}
+    count = Counter(short.values())
+    return {name: name if count[cut] > 1 else cut for name, cut in short.items()}
 
 
 def markdown_table(table: Table, classes: bool = True) -> str:

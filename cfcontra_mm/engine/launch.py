@@ -17,6 +17,7 @@ from mmengine.config import Config, DictAction
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner, find_latest_checkpoint
 
+from cfcontra_mm.config_file import open_config, override
 from cfcontra_mm.errors import InputError
 
 from .amp import enable_amp
@@ -165,21 +166,8 @@ def load_config(path: str, options: dict) -> Config:
     Raises:
         InputError: The file is missing or broken, or an option does not fit.
     """
-    try:
-        cfg = Config.fromfile(path)
-    except FileNotFoundError as error:
-        missing = error.filename or path
-        raise InputError(f'{missing}: no such config file') from error
-    except InputError:
-        raise
-    except Exception as error:
-        cause = error.__cause__ or error
-        reason = [type(cause).__name__, *str(cause).splitlines()[:1]]
-        raise InputError(f'{path}: not a config ({": ".join(reason)})') from error
-    try:
-        cfg.merge_from_dict(options)
-    except (AttributeError, KeyError, TypeError) as error:
-        raise InputError(f'--cfg-options: {error.args[0]}') from error
+    cfg = open_config(path)
+    override(cfg, options, '--cfg-options')
     if cfg.get('folders') is not None:
         from cfcontra_mm.datasets.folders import apply_folders
 

@@ -4,6 +4,7 @@ import time
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
 from cfcontra_mm.benchmark import progress
 from cfcontra_mm.benchmark.progress import (
@@ -11,6 +12,7 @@ from cfcontra_mm.benchmark.progress import (
     Status,
     format_seconds,
     progress_line,
+    progress_view,
     read_training,
     seconds_left,
 )
@@ -44,6 +46,8 @@ def status(state, iteration, pace=None, cost=1.0, label='a', max_iters=100):
             20.0,
         ),
         ([status('testing', 100, pace=0.2)], 1, 0.0),
+        # What a scheduler has waits for its slots: ten runs of 100 s on each of two.
+        ([status('done', 100, pace=1.0)] + [status('submitted', 0)] * 20, 2, 1000.0),
     ],
 )
 def test_seconds_left(statuses, workers, expected):
@@ -126,6 +130,21 @@ def test_terminal_shows_the_view_and_gets_its_cursor_back(monkeypatch):
     assert '2 more' in text
     assert '[b]: done' in text
     assert stream.getvalue().count('\x1b[?25l') == stream.getvalue().count('\x1b[?25h')
+
+
+def test_view_cuts_short_what_waits_for_a_scheduler_too():
+    submitted = [status('submitted', 0, label=f'later_{index}') for index in range(4)]
+    queued = [status('queued', 0, label=f'last_{index}') for index in range(3)]
+    steps = [*submitted, *queued, status('testing', 100, label='now')]
+    console = Console(file=io.StringIO(), width=80)
+    console.print(progress_view(steps, 2))
+    lines = [line.split()[:3] for line in console.file.getvalue().splitlines()]
+    assert [words for words in lines if len(words) == 3][2:] == [
+        ['now', 'testing', '100/100'],
+        *([f'later_{index}', 'submitted', '0/100'] for index in range(4)),
+        ['last_0', 'queued', '0/100'],
+        ['2', 'more', 'waiting'],
+    ]
 
 
 def test_terminal_line_is_rewritten_and_fits(monkeypatch):

@@ -85,6 +85,28 @@ def test_a_score_that_a_run_lacks_is_left_out():
     assert math.isnan(float(read_csv([row])['rank certainty'] or 'nan'))
 
 
+def test_a_score_that_is_no_number_in_a_run_is_left_out(tmp_path, capsys):
+    lines = [line(0), line(1)]
+    for values in lines[1]['validations'].values():
+        values['target/density'] = 0.5
+    for values in lines[1]['validations'].values():
+        values['target/certainty'] = None
+    text = ''.join(json.dumps(each) + '\n' for each in lines)
+    (tmp_path / 'results.jsonl').write_text(text)
+    (row,) = compare(read_results(tmp_path / 'results.jsonl'))
+    assert list(row.miou) == ['last', BEST]
+    write_tables(replace(STUDY, rows=STUDY.rows[:1]), tmp_path)
+    assert BEST in capsys.readouterr().out
+
+
+def test_validations_without_the_score_are_not_chosen():
+    some = result(
+        validation(10, 20, math.nan), validation(30, 40, 0.5), validation(20, 30)
+    )
+    (row,) = compare({**RESULTS, ('method', 1): some})
+    assert row.miou['certainty'] == (35.0, 35.0)
+
+
 def read_csv(rows):
     return next(csv.DictReader(io.StringIO(selection_csv(rows))))
 
@@ -120,7 +142,7 @@ def line(seed):
         'metrics': found[3],
         'final': {},
         'per_image': None,
-        'validations': found,
+        'validations': {iteration: {**values} for iteration, values in found.items()},
     }
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -49,3 +51,25 @@ def test_sheet_holds_input_truth_prediction_and_legend(samples, tmp_path):
     assert {ROAD, SKY} <= colours
     heading = image.crop((0, 0, step_x, sheet.TEXT_HEIGHT))
     assert len(heading.getcolors()) > 1  # there is text
+
+
+def test_rows_of_other_shapes_have_their_own_height(samples):
+    wide, tall, last = samples.samples
+    tall = replace(
+        tall,
+        image=Image.new('RGB', (32, 64), 'red'),
+        label=np.zeros((64, 32), np.uint8),
+    )
+    image = draw_sheet(replace(samples, samples=[wide, tall, last]), {})
+    x = sheet.MARGIN + sheet.PANEL_WIDTH // 2
+    top = sheet.TEXT_HEIGHT
+    expected = []
+    for colour, height in (((0,) * 3, 128), ((255, 0, 0), 512), ((200,) * 3, 128)):
+        expected += [((x, y), colour) for y in (top, top + height - 1)]
+        expected.append(((x, top + height), (255, 255, 255)))
+        top += height + sheet.MARGIN
+    assert [image.getpixel(point) for point, _ in expected] == [c for _, c in expected]
+    legend = image.crop((0, top, image.width, image.height))
+    colours = {colour for _, colour in legend.getcolors(maxcolors=10000)}
+    assert {ROAD, SKY} <= colours
+    assert (255, 0, 0) not in colours

@@ -3,11 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from cfcontra_mm.benchmark import Preparation, load_study, plan_runs
+from cfcontra_mm.benchmark import Column, Preparation, load_study, plan_runs
 from cfcontra_mm.errors import InputError
 
 STUDY = """study = dict(
-    name='demo', baseline='a', oracle='b', seeds=[0, 1], data=dict(root='d'),
+    name='demo', baseline='a', oracle='b', seeds=[0, 1],
+    data=dict(root='d', num_source=3, num_target=2, num_val=1, size=(64, 32)),
     rows=[dict(name='a', config='a.py'), dict(name='b', config='b.py', cost=2.5)])
 """
 
@@ -18,13 +19,24 @@ def write(tmp_path, text):
     return path
 
 
+def refuse(path, message):
+    with pytest.raises(InputError, match=message) as caught:
+        load_study(path)
+    assert str(path) in str(caught.value)
+    assert '\n' not in str(caught.value)
+
+
 def test_load_study(tmp_path):
     study = load_study(write(tmp_path, STUDY))
     assert [(r.name, r.config, r.cost) for r in study.rows] == [
         ('a', 'a.py', 1.0),
         ('b', 'b.py', 2.5),
     ]
-    assert (study.seeds, study.data) == ((0, 1), {'root': 'd'})
+    assert study.seeds == (0, 1)
+    # As it stands there: runs are told apart by it.
+    assert study.data == dict(
+        root='d', num_source=3, num_target=2, num_val=1, size=(64, 32)
+    )
 
 
 PREPARED = STUDY.replace(
@@ -52,7 +64,7 @@ def test_load_preparations(tmp_path):
     [
         ("needs=['copy']", "needs=['style', 'x']", "'b' needs 'x', which is no prep"),
         ("needs=['style']", "needs=['x']", "'copy' needs 'x'.* from style, copy"),
-        ("name='style'", "name='copy'", "two preparations are named 'copy'"),
+        ("name='style'", "name='copy'", "preparations name 'copy' twice"),
         ("train='style.py'", "out='x'", "'style' must set either train"),
         ("train='style.py'", "train='a', translate='b', out='c'", 'must set either'),
         ("out='d/copy', ", '', "'copy' must set either train, or translate and out"),
@@ -62,37 +74,138 @@ def test_load_preparations(tmp_path):
             'style -> copy -> style',
         ),
         ("translate='style.py', out='d/copy'", "train='style.py'", 'both write to'),
-        ("train='style.py'", "train='style.py', cost=2", 'cost'),
+        (
+            "train='style.py'",
+            "train='style.py', cost=2",
+            r"preparations\[0\] takes no 'cost'; choose",
+        ),
+        ("needs=['copy']", "needs='copy'", r"rows\[1\]\.needs is 'copy'; write a list"),
+        ("needs=['style']", "needs='style'", r'preparations\[1\]\.needs is'),
+        ("train='style.py'", 'train=1', r'train is 1; write a string or None'),
     ],
 )
 def test_wrong_preparations_are_named(tmp_path, old, new, message):
     assert old in PREPARED
-    path = write(tmp_path, PREPARED.replace(old, new))
-    with pytest.raises(InputError, match=message) as caught:
-        load_study(path)
-    assert str(path) in str(caught.value)
-    assert '\n' not in str(caught.value)
+    refuse(write(tmp_path, PREPARED.replace(old, new)), message)
 
 
 @pytest.mark.parametrize(
     ('old', 'new', 'message'),
     [
-        ("name='b', c", "name='a', c", "two rows are named 'a'"),
+        ("name='b', c", "name='a', c", "rows name 'a' twice"),
+        ('seeds=[0, 1]', 'seeds=[0, 1, 0]', 'seeds name 0 twice'),
         ("oracle='b'", "oracle='c'", "oracle 'c' is no row .*; choose from a, b"),
         ("oracle='b'", "reference='c'", "reference 'c' is no row"),
         ("oracle='b'", "published={'c': {}}", "names 'c', which is no row"),
         ("config='b.py', ", '', "oracle 'b' is no row with a config; choose from a"),
-        ('cost=2.5', 'price=2.5', 'price'),
+        (
+            'cost=2.5',
+            'price=2.5',
+            r"rows\[1\] takes no 'price'; choose from name, config",
+        ),
+        ('cost=2.5', "cost='a'", r"rows\[1\]\.cost is 'a'; write a number"),
+        ('cost=2.5', 'overrides=[1]', r'rows\[1\]\.overrides is \[1\]; write a dict'),
+        ("config='b.py'", 'config=b', r'study\.py: not a config \(NameError'),
         ('seeds=[0, 1]', 'seeds=[]', 'seeds is empty'),
+        ('seeds=[0, 1]', 'seeds=3', r'study\.seeds is 3; write a list'),
+        ('seeds=[0, 1]', "seeds=[0, '1']", r"seeds\[1\] is '1'; write a whole number"),
+        (' seeds=[0, 1],', '', "study lacks 'seeds'; add it"),
+        ('rows=', 'classes=', "study lacks 'rows'; add it"),
+        ("oracle='b'", "classes='road'", r"classes is 'road'; write a list"),
+        ("oracle='b'", 'published=dict(a=4)', r"published\['a'\] is 4; write a dict"),
+        (
+            "oracle='b'",
+            'published=dict(a=dict(mIoU=[4]))',
+            'write a number or a string',
+        ),
+        (
+            "root='d'",
+            "rooot='d'",
+            r"study\.data takes no 'rooot'; choose from root, num_source",
+        ),
+        (', num_val=1', '', r"study\.data lacks 'num_val'; add it"),
+        ('num_val=1', 'num_val=1, number=2', r"study\.data takes no 'number'"),
         ('study =', 'studies =', 'no `study'),
     ],
 )
 def test_wrong_study_names_file_and_field(tmp_path, old, new, message):
     assert old in STUDY
-    path = write(tmp_path, STUDY.replace(old, new))
+    refuse(write(tmp_path, STUDY.replace(old, new)), message)
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('study = 5', 'no `study'),
+        ("study = dict(name='a', seeds=[0], rows=[])", 'rows is empty'),
+        ("study = dict(name='a', seeds=[0], rows=['b'])", r"rows\[0\] is 'b'; write a"),
+        (
+            "study = dict(name='a', seeds=[0], rows=[dict(name='b')],\n"
+            '    published=dict(b=dict(mIoU=4)))',
+            'no row has a config; give at least one',
+        ),
+        ('study = dict(', r'study\.py: not a config \(SyntaxError'),
+    ],
+)
+def test_what_is_no_study_is_refused(tmp_path, text, message):
+    refuse(write(tmp_path, text), message)
+
+
+COLUMNS = STUDY.replace(
+    'rows=',
+    """classes=['road', 'sky'],
+    columns=[dict(name='acc', key='x'), dict(name='mIoU1', classes=['sky'])],
+    published=dict(a=dict(road=1, mIoU=2.5, acc='+5 %')),
+    rows=""",
+)
+
+
+def test_load_columns(tmp_path):
+    study = load_study(write(tmp_path, COLUMNS))
+    assert study.columns == (Column('acc', 'x'), Column('mIoU1', classes=('sky',)))
+    assert study.published == {'a': {'road': 1, 'mIoU': 2.5, 'acc': '+5 %'}}
+    # The classes of such a study are those of its test.
+    free = COLUMNS.replace("classes=['road', 'sky'],", '')
+    assert load_study(write(tmp_path, free)).published == study.published
+
+
+@pytest.mark.parametrize(
+    ('old', 'new', 'message'),
+    [
+        ("name='mIoU1'", "name='acc'", "headings name 'acc' twice"),
+        ("name='mIoU1'", "name='mIoU'", "headings name 'mIoU' twice"),
+        ("name='mIoU1'", "name='sky'", "headings name 'sky' twice"),
+        ("'road', 'sky'", "'road', 'road'", "headings name 'road' twice"),
+        (", key='x'", '', "column 'acc' must set either key or classes"),
+        ("classes=['sky']", "classes=['sky'], key='x'", "'mIoU1' must set either"),
+        ("classes=['sky']", "classes='sky'", r"columns\[1\]\.classes is 'sky'"),
+        ('road=1', 'raod=1', "figures of 'a' name 'raod'.* from road, sky, mIoU, acc"),
+    ],
+)
+def test_wrong_columns_are_named(tmp_path, old, new, message):
+    assert old in COLUMNS
+    refuse(write(tmp_path, COLUMNS.replace(old, new)), message)
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('train_cfg = dict(', r'source\.py: not a config \(SyntaxError'),
+        ("_base_ = './nowhere.py'", r'nowhere\.py: no such config'),
+        ('raise ValueError', r'source\.py: not a config \(ValueError'),
+    ],
+)
+def test_broken_configs_of_rows_are_named(tmp_path, fake, text, message):
+    (tmp_path / 'source.py').write_text(text)
     with pytest.raises(InputError, match=message) as caught:
-        load_study(path)
-    assert str(path) in str(caught.value)
+        plan_runs(fake.study, (0,), fake.out)
+    assert '\n' not in str(caught.value)
+
+
+def test_a_study_is_a_file_that_mmengine_reads(tmp_path):
+    path = tmp_path / 'study.txt'
+    path.write_text(STUDY)
+    refuse(path, r'study\.txt: not a config \(OSError: Only py/')
 
 
 def test_missing_files_are_named(tmp_path, fake):

@@ -15,6 +15,7 @@ from cfcontra_mm.benchmark.summary import Difference, summarize
 from cfcontra_mm.benchmark.tables import (
     Table,
     csv_table,
+    latex,
     latex_table,
     markdown_table,
     text_table,
@@ -275,6 +276,28 @@ def test_text_lists_every_seed():
     assert '30.0, 34.0' in text
 
 
+def test_classes_that_begin_alike_keep_a_column_each():
+    names = ('building', 'building_roof', 'building_wall', 'sidewalk', 'lawnmower')
+    ious = {f'IoU.{name}': 10.0 * index for index, name in enumerate(names)}
+    found = {
+        (row, 0): Result('done', metrics={'mIoU': 20.0, **ious})
+        for row in STUDY.row_names()
+    }
+    lines = text_table(make_table([0], found)).splitlines()
+    heading, first = (
+        [cell.strip() for cell in line.strip('|').split('|')]
+        for line in (lines[1], lines[3])
+    )
+    assert heading[1:6] == [
+        'build.',
+        'building_roof',
+        'building_wall',
+        'side.',
+        'lawnmo',
+    ]
+    assert first[1:6] == ['0.0', '10.0', '20.0', '30.0', '40.0']
+
+
 def test_latex():
     text = latex_table(make_table([0, 1]))
     lines = text.splitlines()
@@ -286,6 +309,21 @@ def test_latex():
         r'method & 42.5 & 21.5 & 32.0 $\pm$ 2.8 & +10.0 & 32 \% & 30.0, 34.0 \\'
     )
     assert lines[-2:] == [r'\bottomrule', r'\end{tabular}']
+
+
+@pytest.mark.parametrize(
+    ('plain', 'escaped'),
+    [
+        ('<0.001', '$<$0.001'),
+        ('a > b | c', 'a $>$ b $|$ c'),
+        (r'50 % of #1 & $x_y$', r'50 \% of \#1 \& \$x\_y\$'),
+        ('2^{10}~', r'2\textasciicircum{}\{10\}\textasciitilde{}'),
+        (r'a\b', r'a\textbackslash{}b'),
+        ('best† ± 1', r'best$\dagger$ $\pm$ 1'),
+    ],
+)
+def test_latex_prints_the_text_as_it_is(plain, escaped):
+    assert latex(plain) == escaped
 
 
 def test_csv():

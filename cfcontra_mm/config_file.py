@@ -1,0 +1,51 @@
+"""Configs of MMEngine, with one line for what is wrong in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from cfcontra_mm.errors import InputError
+
+
+def open_config(path: Path | str, import_modules: bool = True) -> Config:
+    """Read a config file.
+
+    Args:
+        path: The file.
+        import_modules: Whether to import what its ``custom_imports`` names.
+
+    Raises:
+        InputError: The file or one of its bases is missing or broken.
+    """
+    try:
+        return Config.fromfile(path, import_custom_modules=import_modules)
+    except FileNotFoundError as error:
+        missing = error.filename or path
+        raise InputError(f'{missing}: no such config file') from error
+    except InputError:
+        raise
+    except Exception as error:
+        cause = error.__cause__ or error
+        reason = [type(cause).__name__, *str(cause).splitlines()[:1]]
+        raise InputError(f'{path}: not a config ({": ".join(reason)})') from error
+
+
+def override(config: Config, settings: Mapping[str, Any], where: str) -> None:
+    """Put settings in place of a config's own.
+
+    Args:
+        config: Is changed.
+        settings: By their dotted keys.
+        where: What gave them, for the message.
+
+    Raises:
+        InputError: One of them does not fit.
+    """
+    try:
+        config.merge_from_dict(dict(settings))
+    except (AttributeError, KeyError, TypeError) as error:
+        raise InputError(f'{where}: {error.args[0]}') from error
