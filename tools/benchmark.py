@@ -91,3 +91,6 @@ if __name__ == '__main__':
     except InputError as error:
         print(f'error: {error}', file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        print('Stopped. The same command continues where it ended.')
+        sys.exit(INTERRUPTED)

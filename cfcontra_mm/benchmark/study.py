@@ -112,6 +112,8 @@ class Study:
             what is missing of the data; None for data that is there.
         preparations: What rows may need.
         feature_rows: Rows whose pixel features the report shows.
+        block_length: So many neighbouring validation images are drawn together when
+            chance is weighed: frames of a video are no chances of their own.
     """
 
     name: str
@@ -127,6 +129,7 @@ class Study:
     data: dict[str, Any] | None = None
     preparations: tuple[Preparation, ...] = ()
     feature_rows: tuple[str, ...] = ()
+    block_length: int = 1
 
     def measured(self) -> list[Row]:
         """Rows that are trained here."""

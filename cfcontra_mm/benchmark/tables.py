@@ -18,6 +18,7 @@ from .statistics import Interval
 from .study import Column, Study
 from .summary import Results, Summary, summarize
 
+SEED_INTERVAL = 'mIoU 95 %'
 # As the papers print them, so that 19 columns fit on a wide terminal.
 SHORT_NAMES = {
     'sidewalk': 'side.',
@@ -95,7 +96,11 @@ def read_table(
 
 
 def _conditions(table: Table) -> str:
-    spread = ', mean ± standard deviation' if len(table.seeds) > 1 else ''
+    spread = (
+        f', mean ± standard deviation; {SEED_INTERVAL}: t-interval over seeds'
+        if len(table.seeds) > 1
+        else ''
+    )
     return (
         'IoU in percent on the validation images of the target, last checkpoint, '
         f'seed {", ".join(map(str, table.seeds))}{spread}{_versions(table.rows)}'
@@ -116,10 +121,12 @@ def _versions(rows: Sequence[Summary]) -> str:
 
 def _tests(table: Table) -> str:
     seeds = '± over seeds: paired 95 % t-interval; ' if len(table.seeds) > 1 else ''
+    length = table.study.block_length
+    images = 'images' if length == 1 else f'blocks of {length} neighbouring images'
     return (
         f'vs {table.study.reference}: difference in mIoU and its 95 % bootstrap '
-        'interval over images, the same images for both rows and all seeds; '
-        f'{seeds}p: paired permutation over images; '
+        f'interval over {images}, the same images for both rows and all seeds; '
+        f'{seeds}p: paired permutation over {images}; '
         '*: several seeds, and neither the interval over images nor that over seeds '
         'holds zero'
     )
@@ -160,10 +167,10 @@ def table_cells(
 
     Args:
         table: The table.
-        classes: Whether the classes have columns.
+        classes: Whether the classes, and the interval over seeds, have columns.
     """
     columns = _columns(table, lambda name: name)
-    hidden = () if classes else table.class_names()
+    hidden = () if classes else (*table.class_names(), SEED_INTERVAL)
     shown = {name: cell for name, cell in columns.items() if name not in hidden}
     return list(shown), _cells(table, shown)
 
@@ -228,6 +235,7 @@ def _columns(table: Table, shorten: Callable[[str], str]) -> dict[str, Cell]:
     columns: dict[str, Cell] = {'method': _name}
     columns |= {shorten(c): partial(_class_cell, c) for c in table.class_names()}
     columns['mIoU'] = _miou_cell
+    columns |= {SEED_INTERVAL: _interval_cell} if several else {}
     if study.baseline:
         columns['gain'] = _gain_cell
     if study.baseline and study.oracle:
@@ -255,6 +263,10 @@ def _miou_cell(row: Summary) -> str:
         return row.status
     spread = '' if row.std is None else f' ± {row.std:.1f}'
     return _number(row.miou) + spread
+
+
+def _interval_cell(row: Summary) -> str:
+    return f'[{row.interval.low:.1f}, {row.interval.high:.1f}]' if row.interval else '-'
 
 
 def _gain_cell(row: Summary) -> str:

@@ -139,12 +139,13 @@ def _run_cells(line: dict) -> list[str]:
     git = line['git'] or {}
     commit = git.get('commit', '')[:10] + ('+' if git.get('dirty') else '')
     environment = line['environment']
+    resumed = line['resumed_from']
     return [
         'done',
         f'{line["metrics"]["mIoU"]:.2f}',
         str(line['max_iters']),
         _optional(line['iterations_per_second'], 2),
-        f'{line["wall_seconds"] / 60:.1f}',
+        f'{line["wall_seconds"] / 60:.1f}' + (f' from {resumed} on' if resumed else ''),
         _optional(line['peak_memory_mib'], 0),
         line['version'],
         commit,

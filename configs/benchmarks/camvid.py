@@ -68,6 +68,8 @@ study = dict(
     baseline='source-only',
     reference='MinEnt',
     feature_rows=['source-only', 'CFContra'],
+    # The validation images are frames of one drive.
+    block_length=10,
     shared=pair,
     seeds=[0, 1, 2],
 )

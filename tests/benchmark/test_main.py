@@ -158,9 +158,9 @@ def test_a_difference_is_tested_on_the_images_of_the_runs(fake):
     source, method, _ = csv.DictReader((fake.out / 'table.csv').open())
     assert source['difference'] == ''
     assert (method['difference'], method['paired t low']) == ('6', '6')
-    # The fake test counts the same pixels for every row.
-    assert (method['bootstrap low'], method['bootstrap high']) == ('0', '0')
-    assert (method['p'], method['significant']) == ('1', '0')
+    # The same in every picture: no chance, and one of the 64 swaps of six is as far.
+    assert (method['bootstrap low'], method['bootstrap high']) == ('6', '6')
+    assert (method['p'], method['significant']) == ('0.03125', '1')
 
 
 def test_overrides_reach_training_and_test(fake):

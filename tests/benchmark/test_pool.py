@@ -1,4 +1,7 @@
 import os
+import signal
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -94,3 +97,23 @@ def test_a_finished_run_tells_its_pace(tmp_path):
     assert (status.iteration, status.seconds_per_iter) == (20, 2.0)
     tested_only = replace(record, resumed_from=20)
     assert launch.finished_status(run, tested_only).seconds_per_iter is None
+
+
+def test_a_process_that_will_not_end_is_killed(tmp_path, monkeypatch):
+    monkeypatch.setattr(launch, 'GRACE_SECONDS', 0.2)
+    ready = tmp_path / 'ready'
+    code = (
+        'import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); '
+        f'open({str(ready)!r}, "w").close(); time.sleep(60)'
+    )
+    run = make_run(tmp_path)
+    monkeypatch.setattr(
+        Run, 'commands', lambda *_: {'training': [sys.executable, '-c', code]}
+    )
+    job = launch.Job(run)
+    job.start(tmp_path, {})
+    while not ready.exists():
+        assert job.poll()
+        time.sleep(0.01)
+    job.end()
+    assert job.process.returncode == -signal.SIGKILL

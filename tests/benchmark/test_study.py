@@ -2,6 +2,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 
 from cfcontra_mm.benchmark import Column, Preparation, load_study, plan_runs
 from cfcontra_mm.errors import InputError
@@ -277,19 +278,17 @@ def override(study, overrides, **changes):
     return replace(study, rows=rows, **changes)
 
 
-def test_overrides_are_the_identitys_and_the_commands(fake):
+def test_overrides_are_the_identitys_and_the_processes(fake):
     plain = plan_runs(fake.study, (0,), fake.out)[0]
     study = override(fake.study, {'fake.x.y': 2.5}, shared={'train_cfg.max_iters': 30})
     first, second, _ = plan_runs(study, (0,), fake.out)
     assert (first.max_iters, second.max_iters) == (30, 30)
     assert first.identity != plain.identity
+    first.begin()
+    read = Config.fromfile(first.settings_file)
+    assert (read.train_cfg.max_iters, read.fake.x.y) == (30, 2.5)
     for command in first.commands(Path('t')).values():
-        index = command.index('--cfg-options')
-        assert command[index + 1 : index + 3] == [
-            'train_cfg.max_iters=30',
-            'fake.x.y=2.5',
-        ]
-    assert '--cfg-options' not in str(plain.commands(Path('t')))
+        assert command[2] == str(first.settings_file)
 
 
 def test_a_row_overrides_what_is_shared(fake):

@@ -173,10 +173,12 @@ def test_a_difference_on_paper(monkeypatch):
     monkeypatch.setattr(summary, '_difference', lambda *_: tested)
     table = make_table([0, 1], study=TESTED)
     heading, _, source, method, _ = rows_of(markdown_table(table))
-    assert heading[6:] == ['vs source', '± over seeds', 'p', 'mIoU by seed']
-    assert method[6:9] == ['+10.0 [+9.0, +11.0]*', '± 2.0', '0.012']
-    assert source[6:9] == ['-', '-', '-']
+    assert heading[7:] == ['vs source', '± over seeds', 'p', 'mIoU by seed']
+    assert method[7:10] == ['+10.0 [+9.0, +11.0]*', '± 2.0', '0.012']
+    assert source[7:10] == ['-', '-', '-']
     assert 'neither the interval over images' in table.caption()
+    blocks = make_table([0, 1], study=replace(TESTED, block_length=5))
+    assert 'interval over blocks of 5 neighbouring images' in blocks.caption()
     row = list(csv.DictReader(io.StringIO(csv_table(table))))[1]
     assert (row['bootstrap low'], row['p'], row['significant']) == (
         '9.04',
@@ -214,7 +216,7 @@ def test_published_figures_stand_beside_ours_and_alone():
     ]
     cells = rows_of(markdown_table(table))
     assert cells[4] == [
-        *('method (published)', '89.7', '-', '45.8', '-', '-', '+5 %', '-'),
+        *('method (published)', '89.7', '-', '45.8', '-', '-', '-', '+5 %', '-'),
     ]
     assert cells[6][0] == 'DCAN (published)'
     assert 'not measured here' in table.caption()
@@ -222,6 +224,16 @@ def test_published_figures_stand_beside_ours_and_alone():
     rows = list(csv.DictReader(io.StringIO(csv_table(table))))
     assert [row['status'] for row in rows[1:3]] == ['done', 'published']
     assert (rows[2]['acc'], rows[2]['mIoU seed 0']) == ('+5 %', '')
+
+
+def test_the_interval_over_seeds_stands_in_the_whole_table():
+    table = make_table([0, 1])
+    heading, _, _, method, _ = rows_of(markdown_table(table))
+    # 12.706 is the quantile of one degree; the seeds have 30 and 34.
+    assert method[heading.index('mIoU 95 %')] == '[6.6, 57.4]'
+    assert 'mIoU 95 %: t-interval over seeds' in table.caption()
+    assert 'mIoU 95 %' not in markdown_table(table, classes=False)
+    assert 'mIoU 95 %' not in markdown_table(make_table([0]))
 
 
 def test_further_columns_come_from_the_test_or_the_training():
@@ -235,8 +247,8 @@ def test_further_columns_come_from_the_test_or_the_training():
     table = make_table([0, 1], found, study)
     assert table.rows[1].columns == {'acc': 60.5, 'CE': pytest.approx(0.2)}
     cells = rows_of(markdown_table(table))
-    assert cells[3][6:8] == ['60.5', '0.200']
-    assert cells[2][6:8] == ['-', '-']
+    assert cells[3][7:9] == ['60.5', '0.200']
+    assert cells[2][7:9] == ['-', '-']
 
 
 def test_the_studys_classes_make_the_columns_and_the_mean():
@@ -302,11 +314,12 @@ def test_latex():
     text = latex_table(make_table([0, 1]))
     lines = text.splitlines()
     assert lines[0].startswith('%')
-    begin = lines.index(r'\begin{tabular}{l*{6}{r}}')
+    begin = lines.index(r'\begin{tabular}{l*{7}{r}}')
     assert lines[begin + 1 : begin + 4 : 2] == [r'\toprule', r'\midrule']
     assert r'\rotatebox{90}{sidewalk} & mIoU' in lines[begin + 2]
     assert lines[begin + 5] == (
-        r'method & 42.5 & 21.5 & 32.0 $\pm$ 2.8 & +10.0 & 32 \% & 30.0, 34.0 \\'
+        r'method & 42.5 & 21.5 & 32.0 $\pm$ 2.8 & [6.6, 57.4] & +10.0 & 32 \% '
+        r'& 30.0, 34.0 \\'
     )
     assert lines[-2:] == [r'\bottomrule', r'\end{tabular}']
 

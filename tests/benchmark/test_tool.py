@@ -1,12 +1,16 @@
-"""What the command line refuses."""
+"""The command line, as a user calls it."""
 
 import runpy
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-TOOL = Path(__file__).parents[2] / 'tools' / 'benchmark.py'
+ROOT = Path(__file__).parents[2]
+TOOL = ROOT / 'tools' / 'benchmark.py'
+FAKE_TOOLS = Path(__file__).parent / 'fake_tools'
 
 
 def refused(monkeypatch, capsys, *arguments):
@@ -23,3 +27,71 @@ def test_slurms_parameters_need_its_launcher(monkeypatch, capsys, launcher):
     line = refused(monkeypatch, capsys, *arguments, launcher)
     assert '--slurm: goes with --launcher slurm' in line
     assert 'nowhere.py: no such' in refused(monkeypatch, capsys, *arguments, 'slurm')
+
+
+def call(folder, *arguments):
+    """Exit status and output of a command in a folder."""
+    ended = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    return ended.returncode, ended.stdout
+
+
+@pytest.fixture
+def command(fake, tmp_path):
+    """Calls the tool on a study of two rows, with fake tools beside it."""
+    tools = tmp_path / 'tools'
+    shutil.copytree(FAKE_TOOLS, tools)
+    shutil.copy(TOOL, tools)
+    (tmp_path / 'study.py').write_text(
+        "study = dict(name='small', seeds=[0, 1], reference='source', rows=[\n"
+        "    dict(name='source', config='source.py'),\n"
+        "    dict(name='method', config='method.py')])\n"
+    )
+    tool = tools / 'benchmark.py'
+    return lambda *arguments: call(tmp_path, tool, 'study.py', *arguments)
+
+
+@pytest.mark.slow
+def test_one_command_makes_tables_and_report(command, tmp_path):
+    status, printed = command()
+    assert status == 0, printed
+    out = tmp_path / 'work_dirs' / 'small'
+    report = (out / 'report.html').read_text()
+    assert '+6.0 [+6.0, +6.0]*' in report
+    assert f'Written: {out.relative_to(tmp_path)}/report.html' in printed
+    table = (out / 'table.csv').read_text()
+    (out / 'table.csv').unlink()
+    (out / 'report.html').unlink()
+    shutil.rmtree(tmp_path / 'tools' / 'analysis_tools')
+    assert command('--tables-only')[0] == 0
+    assert (out / 'table.csv').read_text() == table
+    assert (out / 'report.html').read_text() == report
+    status, printed = command('--tables-only', '--seeds', '0', '0')
+    assert status == 0, printed
+    assert 'mIoU seed 1' not in (out / 'table.csv').read_text()
+
+
+@pytest.mark.slow
+def test_a_failed_run_is_in_the_report_and_in_the_exit_status(command, fake, tmp_path):
+    fake.configure('method', fails_at=5)
+    status, printed = command('--seeds', '0')
+    assert status == 1
+    assert 'RuntimeError: loss is NaN' in printed
+    report = (tmp_path / 'work_dirs' / 'small' / 'report.html').read_text()
+    assert 'training ended with exit status 1: RuntimeError: loss is NaN' in report
+
+
+@pytest.mark.slow
+def test_the_demo_is_a_study(tmp_path):
+    for options, last in (((), 'oracle seed 0'), (('--all',), 'oracle seed 2')):
+        demo = ('tools/demo.py', *options, '--dry-run', '--out', tmp_path / 'out')
+        status, printed = call(ROOT, *demo)
+        assert status == 0
+        assert last in printed
+        assert 'style transfer' in printed
+    assert not (tmp_path / 'out').exists()

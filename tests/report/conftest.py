@@ -45,6 +45,7 @@ def line(row, seed, folder, road, sky):
         'max_iters': 20,
         'iterations_per_second': 2.5,
         'wall_seconds': 90.0,
+        'resumed_from': 10 * seed,
         'peak_memory_mib': None,
     }
 

@@ -97,7 +97,16 @@ def test_figures_are_those_of_the_table(study, tmp_path):
     assert [row[:2] for row in gains] == [['road', '+25.0'], ['sky', '-5.0']]
     assert selection[1][:2] == ['before', '17.0 ± 2.8']
     assert runs[4] == [
-        *('<b>&"after" seed 1', 'done', '29.00', '20', '2.50', '1.5', '', '1.2'),
+        *(
+            '<b>&"after" seed 1',
+            'done',
+            '29.00',
+            '20',
+            '2.50',
+            '1.5 from 10 on',
+            '',
+            '1.2',
+        ),
         *('c0ffeec0ff+', 'a device', '9.9'),
     ]
 

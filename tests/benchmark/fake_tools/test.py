@@ -25,12 +25,13 @@ stamp = str(time.time_ns())
 metrics = {**config['fake']['metrics'], 'time': 0.1, 'data_time': 0.0}
 (args.work_dir / stamp / f'{stamp}.json').write_text(json.dumps(metrics))
 args.out.mkdir(exist_ok=True)
+ious = [int(metrics.get(f'IoU.{name}', 0)) for name in ('road', 'sky')]
 images = sorted(Path(config['data_root']).glob('images/*.png'))
 np.savez(
     args.out / 'per_image.npz',
     names=[image.stem for image in images],
     classes=['road', 'sky'],
-    intersection=np.arange(2 * len(images)).reshape(-1, 2),
+    intersection=np.tile(ious, (len(images), 1)),
     union=np.full((len(images), 2), 100),
 )
 for image in images:
