@@ -44,6 +44,8 @@ SHEET_ROWS = 4
 LOG_TAIL_LINES = 12
 # Exit status of a process that Ctrl-C ended.
 INTERRUPTED = 130
+# From steps, and the locks of their folders, to what works through them.
+StartPool = Callable[[Sequence[Step], Sequence[TextIO]], Pool]
 
 
 def run_study(
@@ -85,20 +87,13 @@ def run_study(
         'another with --out'
     )
     with locked(out / '.lock', busy) as lock, terminable():
-        failed: list[Job] = []
-        try:
-            with ProgressPrinter() as printer:
-                if study.data:
-                    _write_data(study.data, printer)
-                features = missing_features(study, wanted, seeds[0])
-                start = partial(_start, tools=tools, cluster=cluster, lock=lock)
-                _finish_runs(distinct_runs(wanted), features, start, printer, failed)
-        except KeyboardInterrupt:
-            write_results(runs, _errors(failed), out)
+        start = partial(_start, tools=tools, cluster=cluster, lock=lock)
+        failed, interrupted = _run_all(study, wanted, seeds[0], start)
+        write_results(runs, {job.step.identity: job.error for job in failed}, out)
+        if interrupted:
             print('Stopped. The same command continues where it ended.')
             return INTERRUPTED
         print('All runs have ended.')
-        write_results(runs, _errors(failed), out)
         write_tables(study, out, seeds)
         _print_failures(failed)
         _write_sheet(study, [run for run in runs if run.seed == seeds[0]], out)
@@ -111,14 +106,26 @@ def _all_seeds(study: Study, seeds: Sequence[int], out: Path) -> tuple[int, ...]
     return tuple(sorted({*seeds, *study.seeds, *known}))
 
 
-def _errors(failed: Sequence[Job]) -> dict[str, str]:
-    return {job.step.identity: job.error for job in failed}
+def _run_all(
+    study: Study, runs: Sequence[Run], feature_seed: int, start: StartPool
+) -> tuple[list[Job], bool]:
+    """Bring runs to their ends: the jobs that failed, and whether Ctrl-C cut in."""
+    failed: list[Job] = []
+    try:
+        with ProgressPrinter() as printer:
+            if study.data:
+                _write_data(study.data, printer)
+            features = missing_features(study, runs, feature_seed)
+            _finish_runs(distinct_runs(runs), features, start, printer, failed)
+    except KeyboardInterrupt:
+        return failed, True
+    return failed, False
 
 
 def _finish_runs(
     runs: Sequence[Run],
     features: Sequence[FeatureStep],
-    start: Callable[[Sequence[Step], Sequence[TextIO]], Pool],
+    start: StartPool,
     printer: ProgressPrinter,
     failed: list[Job],
 ) -> None:

@@ -241,7 +241,9 @@ def read_results(path: Path, missing_ok: bool = False) -> dict[tuple[str, int], 
         lines = [json.loads(line) for line in path.read_text().splitlines()]
         return {(line['row'], line['seed']): _result(line, path) for line in lines}
     except (ValueError, TypeError, KeyError) as error:
-        raise InputError(f'{path}: not results ({error}); run again') from error
+        raise InputError(
+            f'{path}: not results ({error}); delete it and run again'
+        ) from error
 
 
 def _result(line: dict[str, Any], path: Path) -> Result:
