@@ -78,6 +78,7 @@ class SlurmCluster(Cluster):
         return num_steps
 
     def submit(self, step: Step, tools: Path, folder: Path) -> NotedJob:
+        """A new job, or the one that a killed study left behind."""
         note = step.job_note
         job = self._left_behind(note)
         if job is None:
@@ -104,6 +105,7 @@ class SlurmCluster(Cluster):
         return None if job.done() or forgotten else job
 
     def result(self, handle: NotedJob) -> Ended | None:
+        """How it ended; what Slurm ended, or what left no result, has failed."""
         job = handle.job
         if not job.done():
             return None
@@ -115,6 +117,7 @@ class SlurmCluster(Cluster):
             return Ended('failed', 0.0, '', f'{error}, see {job.paths.stderr}', '')
 
     def cancel(self, handles: Sequence[NotedJob]) -> None:
+        """End the jobs; the note of one that will not end stays."""
         for handle in handles:
             handle.job.cancel(check=False)  # it may have ended just now
         end = time.monotonic() + CANCEL_SECONDS
