@@ -374,7 +374,11 @@ def _minds_interrupts():
 
 @pytest.mark.usefixtures('_minds_interrupts')
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
-def test_interrupt_ends_the_children_and_continues_later(fake, capsys, number):
+def test_interrupt_ends_the_children_and_continues_later(
+    fake, capsys, monkeypatch, number
+):
+    # One after the other, so that the first has failed by then.
+    monkeypatch.setattr(os, 'sched_getaffinity', lambda pid: {0})
     fake.configure('source', fails_at=1)
     fake.configure('method', seconds_per_iter=0.1)
     children = []
