@@ -173,6 +173,7 @@ def test_slurm_runs_a_study_as_jobs_of_the_users_options(fake, slurm, tmp_path, 
     assert 'source seed 0: mIoU 20.0' in printed
     assert 'restarted once: training ended with exit status 1' in printed
     assert 'method seed 0 failed: training ended with exit status 1' in printed
+    assert re.search(r'Its log .*/log\.txt ends:\n(.*\n)*  RuntimeError: loss', printed)
     assert len(jobs(tmp_path)) == 2
     for job in jobs(tmp_path):
         script = (tmp_path / 'jobs' / f'{job}_submission.sh').read_text()

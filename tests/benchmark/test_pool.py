@@ -117,3 +117,12 @@ def test_a_process_that_will_not_end_is_killed(tmp_path, monkeypatch):
         time.sleep(0.01)
     job.end()
     assert job.process.returncode == -signal.SIGKILL
+
+
+def test_a_step_that_only_needs_its_mark_has_no_process_to_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(Run, 'commands', lambda *_: {})
+    monkeypatch.setattr(Run, 'finish', lambda *_: 'done')
+    pool = launch.Pool([make_run(tmp_path)], tmp_path, [{}])
+    assert list(pool.step()) == []
+    assert [job.state for job in pool.active] == ['done']
+    pool.stop()

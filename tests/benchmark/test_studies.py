@@ -6,7 +6,7 @@ from statistics import fmean
 import pytest
 from mmengine.config import Config
 
-from cfcontra_mm.benchmark import load_study, plan_runs
+from cfcontra_mm.benchmark import load_study, overview, plan_runs
 from cfcontra_mm.benchmark.preparations import unfinished_needs
 from cfcontra_mm.benchmark.study import read_config
 
@@ -92,6 +92,8 @@ def test_the_defaults_of_table_5_are_one_run(tmp_path):
     same = {run.row for run in runs if run.identity == runs[2].identity}
     assert same == {'tau = 0.07', 'alpha = 0.9', 't = 0.05', 'lambda = 0.001'}
     assert len({run.identity for run in runs}) == 8
+    listed = overview(study, tmp_path, only=['alpha = 0.9'])
+    assert [f'alpha = 0.9 seed {s}' in listed for s in study.seeds] == [True] * 3
 
 
 @pytest.mark.parametrize('name', sorted(TABLES))
