@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from prettytable import PrettyTable
@@ -32,16 +33,19 @@ def overview(
     """
     seeds = tuple(dict.fromkeys(seeds or study.seeds))
     planned = plan_runs(study, seeds, out)
-    finished = [s for run in distinct_runs(planned) if (s := _finished(run))]
+    found = {run.identity: _finished(run) for run in distinct_runs(planned)}
+    finished = {identity: status for identity, status in found.items() if status}
     chosen = distinct_runs(choose_runs(study, planned, only))
-    done = [status for run in chosen if (status := _finished(run))]
-    unfinished = [run for run in chosen if not read_record(run)]
+    unfinished = [run for run in chosen if run.identity not in finished]
     steps = [*unfinished_needs(unfinished), *unfinished]
     queued = [_queued(step) for step in steps]
     table = PrettyTable(['run', 'state', 'iterations'], align='l')
-    for status in [*done, *queued]:
-        table.add_row(_cells(status))
-    return f'{table.get_string()}\n{_estimate(finished, queued)}'
+    for run in chosen:
+        if run.identity in finished:
+            # Another row may have come first to these settings.
+            table.add_row(_cells(replace(finished[run.identity], label=run.label)))
+    table.add_rows([_cells(status) for status in queued])
+    return f'{table.get_string()}\n{_estimate([*finished.values()], queued)}'
 
 
 def _finished(run: Run) -> Status | None:

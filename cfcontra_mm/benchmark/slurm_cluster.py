@@ -123,9 +123,7 @@ class SlurmCluster(Cluster):
         end = time.monotonic() + CANCEL_SECONDS
         for handle in handles:
             # Ask Slurm each time: `wait` would, after hours, every ten minutes.
-            while not (done := handle.job.done(force_check=True)):
-                if time.monotonic() > end:
-                    break
+            while not handle.job.done(force_check=True) and time.monotonic() < end:
                 time.sleep(1)
-            if done:
+            if handle.job.done():
                 handle.note.unlink(missing_ok=True)
