@@ -6,6 +6,7 @@ from .data_preprocessor import DomainPreprocessor
 from .discriminator import FCDiscriminator
 from .dlv2_head import DLV2Head
 from .projection_head import ProjectionHead
+from .teacher import Teacher
 from .translation import AdaINStyleTransfer, StylePreprocessor, VGGEncoder
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     'FCDiscriminator',
     'ProjectionHead',
     'StylePreprocessor',
+    'Teacher',
     'VGGEncoder',
 ]
