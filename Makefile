@@ -37,7 +37,7 @@ demo: .venv
 	$(BIN)/python tools/demo.py
 
 test: .venv
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
 
 lint: .venv
 	$(BIN)/ruff check .
