@@ -85,6 +85,7 @@ setup(
     extras_require={
         'ray': ['ray'],
         'slurm': ['submitit'],
-        'dev': ['pytest', 'ray', 'ruff', 'selenium', 'submitit'],
+        'timm': ['timm>=1'],
+        'dev': ['pytest', 'ray', 'ruff', 'selenium', 'submitit', 'timm>=1'],
     },
 )
