@@ -48,7 +48,7 @@ class SplitParameters(UDASegmentor):
             loss = loss + (self.of_rank**3 * level).sum()
         return super().source_losses(source) | {'loss_split': loss}
 
-    def target_losses(self, target, source):
+    def target_losses(self, target):
         level = target.logits['decode'].mean() + target.images.mean()
         return {'loss_split': (self.of_target**2 * self.of_both * level).sum()}
 

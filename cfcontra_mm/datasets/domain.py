@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from mmengine.dataset import Compose
 from mmengine.dist import get_dist_info, sync_random_seed
 from mmseg.datasets import transforms as mmseg_transforms
 from mmseg.registry import DATA_SAMPLERS, DATASETS
+from mmseg.structures import SegDataSample
 from torch.utils.data import ConcatDataset, Dataset, Sampler
 
 from cfcontra_mm.datasets.transforms import MapLabels
@@ -46,16 +47,36 @@ def keep_random_state() -> Iterator[None]:
 
 @contextmanager
 def seeded(*key: int) -> Iterator[None]:
-    """Seeds Python's, NumPy's and torch's CPU generators from `key`, then restores."""
+    """Seed Python's, NumPy's and torch's generators from a key, then restore them.
+
+    A GPU's generator is seeded too but not restored: whatever draws from it in
+    training does so within such a block.
+    """
     python_seed, numpy_seed, torch_seed = map(
         int, np.random.SeedSequence(key).generate_state(3)
     )
     with keep_random_state():
         random.seed(python_seed)
         np.random.seed(numpy_seed)
-        # torch.manual_seed would seed the GPUs too, whose state is not restored here.
         torch.default_generator.manual_seed(torch_seed)
+        if torch.cuda.is_initialized():
+            torch.cuda.manual_seed(torch_seed)
         yield
+
+
+def seeded_as(sample: SegDataSample) -> AbstractContextManager[None]:
+    """Seed the generators from the drawing of an image, then restore them.
+
+    What belongs to an image (its mask, its share of a mix, its colours) is drawn
+    within, and does not depend on the rank that holds it, nor on its neighbours.
+
+    Args:
+        sample: The image's, as `DomainDataset` gives it for a `Draw`. For any other
+            sample the generators stay as they are.
+    """
+    draw = sample.metainfo.get('draw')
+    # The key of the image's transforms is (seed, count).
+    return nullcontext() if draw is None else seeded(*draw, 1)
 
 
 @DATASETS.register_module()
@@ -63,8 +84,10 @@ class DomainDataset(ConcatDataset):
     """A labelled source and an unlabelled target, each sample tagged with its domain.
 
     Indexed with a `Draw`, the transforms' random numbers follow from (seed, count)
-    alone: not from the number of workers nor from what was drawn before. Indexed with
-    an integer, they come from the generators as they stand.
+    alone: not from the number of workers nor from what was drawn before. Its sample's
+    metainfo names the `draw`, (seed, count), and the `step` of the training that it
+    belongs to, from which the step draws its own random numbers. Indexed with an
+    integer, they come from the generators as they stand.
 
     Args:
         source: Config or data set, or several of them to be concatenated.
@@ -73,6 +96,9 @@ class DomainDataset(ConcatDataset):
 
     Attributes:
         domain_ranges: The indices of each domain that was given.
+        part_ranges: The indices of each data set of each such domain.
+        draws_per_step: Draws that a step makes on all ranks together;
+            `DomainSampler` sets it.
 
     Raises:
         InputError: No data set at all, data sets of different classes, or a target
@@ -89,14 +115,19 @@ class DomainDataset(ConcatDataset):
         super().__init__(_require_one_class_list(domains))
         for dataset in domains['target']:
             _refuse_labels(dataset)
-        sizes = [sum(map(len, datasets)) for datasets in domains.values()]
-        ends = itertools.accumulate(sizes)
+        ends = self.cumulative_sizes
+        parts = map(range, [0, *ends], ends)
+        self.part_ranges = {
+            name: list(itertools.islice(parts, len(datasets)))
+            for name, datasets in domains.items()
+            if datasets
+        }
         self.domain_ranges = {
-            name: range(end - size, end)
-            for name, size, end in zip(domains, sizes, ends, strict=True)
-            if size
+            name: range(parts[0].start, parts[-1].stop)
+            for name, parts in self.part_ranges.items()
         }
         self.seed = seed
+        self.draws_per_step = 1
 
     @property
     def metainfo(self) -> dict:
@@ -114,7 +145,11 @@ class DomainDataset(ConcatDataset):
         if not isinstance(key, Draw):
             return self._load(key)
         with seeded(self.seed, key.count):
-            return self._load(key.index)
+            sample = self._load(key.index)
+        step = key.count // self.draws_per_step
+        meta = dict(draw=(self.seed, key.count), step=step)
+        sample['data_samples'].set_metainfo(meta)
+        return sample
 
     def _load(self, index: int) -> dict:
         domain = self.domain_of(index)
@@ -213,53 +248,61 @@ def _needs_labels(transform: object) -> bool:
 
 @DATA_SAMPLERS.register_module()
 class DomainSampler(Sampler):
-    """Fills every batch with a fixed number of pictures of each domain.
+    """Fills every batch with a fixed number of images of each domain.
 
     Each domain is drawn in permutations of its own, a new one whenever it is used up,
-    that depend on (seed, domain, epoch) alone. n ranks with k pictures of a domain draw
-    in each iteration what one rank with n * k would, and give it the same counts.
+    that depend on (seed, domain, epoch) alone; so is each data set of a domain that is
+    given one number for each. n ranks with k images of a domain draw in each iteration
+    what one rank with n * k would, and give it the same counts.
 
     Args:
-        dataset: Its `seed` is set to the sampler's.
-        per_domain: Pictures of each domain in a batch of one rank; the loader's
-            batch size is their sum.
+        dataset: Its `seed` and `draws_per_step` are set by the sampler.
+        per_domain: Images of each domain in a batch of one rank; the loader's batch
+            size is their sum. A list gives the number of each of the domain's data
+            sets: `source=[1, 3]` draws the second one three times as often.
         seed: Of the permutations and of the transforms; drawn and shared by the ranks
             if None.
         num_batches: Batches of one rank in a pass, for validation; without end if
             None, for training.
 
     Raises:
-        InputError: `per_domain` is empty, names a domain that the data set has not, or
-            holds a number below 1.
+        InputError: `per_domain` is empty, names a domain that the data set has not,
+            holds a number below 1, or a list of another length than the domain has
+            data sets.
     """
 
     def __init__(
         self,
         dataset: DomainDataset,
-        per_domain: dict[str, int],
+        per_domain: dict[str, int | list[int]],
         seed: int | None = None,
         num_batches: int | None = None,
     ) -> None:
         if not per_domain:
             raise InputError('per_domain: name at least one domain')
-        for name, number in per_domain.items():
+        for name in per_domain:
             if name not in dataset.domain_ranges:
                 raise InputError(f'per_domain: the data set has no domain {name!r}')
-            if number < 1:
-                raise InputError(f'per_domain.{name}: must be at least 1, not {number}')
+        # Source first, whatever the order in the config.
+        streams = {
+            name: _streams(name, per_domain[name], dataset)
+            for name in DOMAINS
+            if name in per_domain
+        }
+        self.streams = [stream for parts in streams.values() for stream in parts]
+        self.per_domain = {k: sum(s.number for s in v) for k, v in streams.items()}
         self.rank, self.world_size = get_dist_info()
         self.seed = sync_random_seed() if seed is None else seed
         self.dataset = dataset
+        self.batch_size = sum(self.per_domain.values())
         dataset.seed = self.seed
-        # Source first, whatever the order in the config.
-        self.per_domain = {d: per_domain[d] for d in DOMAINS if d in per_domain}
-        self.batch_size = sum(per_domain.values())
+        dataset.draws_per_step = self.batch_size * self.world_size
         self.num_batches = num_batches
         self.start = 0
 
     def __iter__(self) -> Iterator[Draw]:
         """Yields the draws of this rank, from where `skip` has put it."""
-        epoch_order = lru_cache(maxsize=len(DOMAINS))(self._epoch_order)
+        epoch_order = lru_cache(maxsize=len(self.streams))(self._epoch_order)
         iterations = itertools.count(self.start // self.batch_size)
         for iteration in itertools.islice(iterations, self.num_batches):
             batch = self._batch(iteration, epoch_order)
@@ -267,22 +310,21 @@ class DomainSampler(Sampler):
             yield from itertools.islice(batch, skipped, None)
 
     def _batch(self, iteration: int, epoch_order: Callable) -> Iterator[Draw]:
-        # Counts of an iteration run over the domains, then over the ranks.
+        # Counts of an iteration run over the streams, then over the ranks.
         count = iteration * self.batch_size * self.world_size
-        for domain, number in self.per_domain.items():
-            indices = self.dataset.domain_ranges[domain]
-            everywhere = number * self.world_size
-            for place in range(self.rank * number, (self.rank + 1) * number):
+        for stream in self.streams:
+            everywhere = stream.number * self.world_size
+            first = self.rank * stream.number
+            for place in range(first, first + stream.number):
                 position = iteration * everywhere + place
-                epoch, step = divmod(position, len(indices))
-                index = indices[epoch_order(domain, epoch)[step]]
+                epoch, step = divmod(position, len(stream.indices))
+                index = stream.indices[epoch_order(stream, epoch)[step]]
                 yield Draw(int(index), count + place)
             count += everywhere
 
-    def _epoch_order(self, domain: str, epoch: int) -> np.ndarray:
-        key = (self.seed, DOMAINS.index(domain), epoch)
-        size = len(self.dataset.domain_ranges[domain])
-        return np.random.default_rng(key).permutation(size)
+    def _epoch_order(self, stream: _Stream, epoch: int) -> np.ndarray:
+        key = (self.seed, *stream.key, epoch)
+        return np.random.default_rng(key).permutation(len(stream.indices))
 
     def skip(self, num_samples: int) -> None:
         """Starts after the first `num_samples` draws of this rank, to resume a run."""
@@ -292,7 +334,39 @@ class DomainSampler(Sampler):
         """Does nothing: the draws have no end."""
 
     def __len__(self) -> int:
-        """Draws of this rank in a pass; pictures in the data set if it has no end."""
+        """Draws of this rank in a pass; images in the data set if it has no end."""
         if self.num_batches is None:
             return len(self.dataset)
         return self.num_batches * self.batch_size
+
+
+class _Stream(NamedTuple):
+    """What is drawn in permutations of its own: a domain, or a data set of one."""
+
+    key: tuple[int, ...]
+    indices: range
+    number: int
+
+
+def _streams(
+    domain: str, number: int | list[int], dataset: DomainDataset
+) -> list[_Stream]:
+    """The streams of a domain: one, or one for each of its data sets."""
+    key, parts = DOMAINS.index(domain), dataset.part_ranges[domain]
+    if isinstance(number, int):
+        streams = [_Stream((key,), dataset.domain_ranges[domain], number)]
+    elif len(number) == len(parts):
+        streams = [
+            # A key of another length than that of a domain that is drawn as one.
+            _Stream((key, part), parts[part], n)
+            for part, n in enumerate(number)
+        ]
+    else:
+        raise InputError(
+            f'per_domain.{domain}: {len(number)} numbers for {len(parts)} data sets; '
+            'give one for each, or one for all'
+        )
+    for stream in streams:
+        if stream.number < 1:
+            raise InputError(f'per_domain.{domain}: must be at least 1, not {number}')
+    return streams

@@ -34,5 +34,5 @@ class DomainDistributedDataParallel(MMDistributedDataParallel):
         )
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
-        """One optimiser step over both domains; returns the values to log."""
+        """One optimiser step over all passes; returns the values to log."""
         return domain_step(self, data, optim_wrapper)

@@ -24,7 +24,7 @@ from mmseg.registry import HOOKS
 from torch import nn
 from torch.utils.data import DataLoader
 
-from cfcontra_mm.datasets.domain import Draw, keep_random_state
+from cfcontra_mm.datasets.domain import Draw, keep_random_state, seeded_as
 from cfcontra_mm.domains import DOMAINS
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.methods.base import domain_inputs
@@ -74,7 +74,8 @@ class MemoryBankHook(Hook):
         bar = track_iter_progress((loader, len(loader)))
         for data in bar if is_main_process() else loader:
             batch = method.data_preprocessor(data, training=True)
-            method.accumulate_centers(domain, domain_inputs(batch, domain))
+            with seeded_as(data['data_samples'][0]):
+                method.accumulate_centers(domain, domain_inputs(batch, domain))
         move_centers(method.class_centers)
 
     def _draws(self, indices: range) -> list[Draw]:

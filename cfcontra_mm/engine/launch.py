@@ -298,10 +298,13 @@ def test(
 
 def _check_batch(loader: dict) -> None:
     per_domain = loader['sampler'].get('per_domain')
-    if per_domain and sum(per_domain.values()) != loader['batch_size']:
+    if not per_domain:
+        return
+    total = sum(n if isinstance(n, int) else sum(n) for n in per_domain.values())
+    if total != loader['batch_size']:
         raise InputError(
             f'train_dataloader.batch_size is {loader["batch_size"]}, but sampler.'
-            f'per_domain adds up to {sum(per_domain.values())}; make them agree'
+            f'per_domain adds up to {total}; make them agree'
         )
 
 

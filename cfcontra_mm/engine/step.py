@@ -1,45 +1,64 @@
-"""The training step over domains."""
+"""The training step over the passes of a method."""
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 
+import torch
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
+from cfcontra_mm.datasets.domain import seeded
+from cfcontra_mm.domains import DOMAINS
 from cfcontra_mm.errors import InputError
+from cfcontra_mm.methods.base import DomainInputs, domain_inputs
+
+# Beside the keys of an image: (seed, count) of its transforms, (seed, count, 1) of
+# what a step draws for it.
+OF_STEP, OF_PASS = 2, 3
 
 
 def domain_step(
     model: nn.Module, data: dict, optim_wrapper: OptimWrapper
 ) -> dict[str, Tensor]:
-    """One optimiser step from one forward and backward a domain.
+    """One optimiser step from one forward and backward a pass.
 
-    The gradients are those of the summed loss of all domains, while only one domain's
+    The gradients are those of the summed loss of all passes, while only one pass's
     activations live at a time. Ranks synchronise in the last pass; gradients that
     earlier passes left are part of what is then averaged.
 
+    All that is drawn at random follows from the batch's draws: in ``passes`` from the
+    step, alike on all ranks, in each forward pass from the step, the rank and the
+    pass. So it does not depend on what ran before, and a resumed training goes on as
+    if it had never stopped. A batch whose samples name no draw is left to the
+    generators as they stand.
+
     Args:
         model: A :class:`~cfcontra_mm.methods.UDASegmentor`, bare or wrapped.
-        data: A batch as the loader gives it, of both domains.
+        data: A batch as the loader gives it, of one domain or both.
         optim_wrapper: Steps the parameters.
 
     Returns:
         The values to log: each loss, and ``loss``, their sum.
+
+    Raises:
+        InputError: The batch or the optimisers are not what the method needs.
     """
     method = model.module if is_model_wrapper(model) else model
-    batch = method.data_preprocessor(data, training=True)
-    _check_domains(batch, method.domains)
     _check_optimizers(method, optim_wrapper)
+    first = data['data_samples'][0].metainfo
+    with _seeded_as_step(first), optim_wrapper.optim_context(model):
+        passes = _make_passes(method, data)
     log, total = {}, 0.0
-    for domain in method.domains:
-        last = domain == method.domains[-1]
+    for number, (name, inputs) in enumerate(passes.items()):
+        last = number == len(passes) - 1
         with ExitStack() as contexts:
             if not last and is_model_wrapper(model):
                 contexts.enter_context(model.no_sync())
             contexts.enter_context(optim_wrapper.optim_context(model))
-            losses = model(batch, mode=domain)
+            contexts.enter_context(_seeded_as_pass(first, number))
+            losses = model(inputs, mode=name)
         loss, values = method.parse_losses(losses)
         _backward(optim_wrapper, loss, count=last)
         total = total + values.pop('loss')
@@ -50,22 +69,36 @@ def domain_step(
     return log | {'loss': total}
 
 
+@torch.no_grad()
+def _make_passes(method: nn.Module, data: dict) -> dict[str, DomainInputs]:
+    batch = method.data_preprocessor(data, training=True)
+    passes = method.passes(*(domain_inputs(batch, domain) for domain in DOMAINS))
+    for name in passes or ['some']:
+        if not hasattr(method, f'{name}_losses'):
+            raise InputError(
+                f'{type(method).__name__}.passes: gives {", ".join(passes) or "none"}; '
+                f'{name}_losses(view) is missing'
+            )
+    return passes
+
+
+def _seeded_as_step(meta: dict) -> AbstractContextManager[None]:
+    if 'draw' not in meta:
+        return nullcontext()
+    seed, _ = meta['draw']
+    return seeded(seed, meta['step'], OF_STEP)
+
+
+def _seeded_as_pass(meta: dict, number: int) -> AbstractContextManager[None]:
+    return seeded(*meta['draw'], OF_PASS + number) if 'draw' in meta else nullcontext()
+
+
 def _backward(optim_wrapper: OptimWrapper, loss: Tensor, count: bool) -> None:
     """Back-propagate one pass; only the last counts as an accumulated iteration."""
     before = optim_wrapper._inner_count
     optim_wrapper.backward(optim_wrapper.scale_loss(loss))
     if not count:
         optim_wrapper._inner_count = before
-
-
-def _check_domains(batch: dict, domains: tuple[str, ...]) -> None:
-    for domain in domains:
-        if domain not in batch:
-            raise InputError(
-                f'a training batch holds no {domain} sample: train_dataloader.sampler.'
-                'per_domain must name both domains and add up to train_dataloader.'
-                'batch_size'
-            )
 
 
 def _check_optimizers(method: nn.Module, optim_wrapper: OptimWrapper) -> None:

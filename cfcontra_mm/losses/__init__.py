@@ -1,14 +1,24 @@
-"""Pure loss functions; they import torch alone."""
+"""Loss functions, pure, and the same as registered modules for configs."""
 
 from .adversarial import SOURCE, TARGET, least_squares_gan_loss, vanilla_gan_loss
 from .contrastive import class_contrastive_loss
 from .discrepancy import disagreement_map, weight_divergence
 from .entropy import entropy_map, weighted_self_information
 from .focal import focal_loss
+from .modules import (
+    ClassContrastiveLoss,
+    EntropyLoss,
+    GANLoss,
+    WeightDiscrepancyLoss,
+)
 
 __all__ = [
     'SOURCE',
     'TARGET',
+    'ClassContrastiveLoss',
+    'EntropyLoss',
+    'GANLoss',
+    'WeightDiscrepancyLoss',
     'class_contrastive_loss',
     'disagreement_map',
     'entropy_map',

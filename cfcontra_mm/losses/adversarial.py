@@ -33,19 +33,22 @@ def vanilla_gan_loss(
     return (weight * loss).mean()
 
 
-def least_squares_gan_loss(scores: Tensor, label: float) -> Tensor:
+def least_squares_gan_loss(
+    scores: Tensor, label: float, weight: Tensor | float = 1.0
+) -> Tensor:
     r"""Squared distance of a discriminator's scores to a label (Mao et al., ICCV 2017).
 
-    .. math:: \overline{(s - z)^2}
+    .. math:: \overline{w (s - z)^2}
 
     Args:
         scores: Scores s as they are, any shape.
         label: Label z that each score is to have.
+        weight: Weight w of each score, of a shape that broadcasts with theirs.
 
     Returns:
         Mean over the scores, in float32; in float64 where they are.
     """
-    return (_precise(scores) - label).square().mean()
+    return (weight * (_precise(scores) - label).square()).mean()
 
 
 def _precise(scores: Tensor) -> Tensor:

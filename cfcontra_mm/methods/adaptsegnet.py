@@ -6,18 +6,11 @@ import torch
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from cfcontra_mm.errors import InputError
-from cfcontra_mm.losses import (
-    SOURCE,
-    TARGET,
-    least_squares_gan_loss,
-    vanilla_gan_loss,
-)
+from cfcontra_mm.losses import SOURCE, TARGET
 from cfcontra_mm.models.discriminator import FCDiscriminator
 
-from .base import DomainInputs, DomainView, UDASegmentor
-
-GAN_LOSSES = dict(vanilla=vanilla_gan_loss, lsgan=least_squares_gan_loss)
+from .base import DomainView, UDASegmentor
+from .old_settings import of_each_head
 
 
 @MODELS.register_module()
@@ -40,32 +33,42 @@ class AdaptSegNet(UDASegmentor):
     listed once in its optimiser; the single-level variant has its own config.
 
     Args:
-        adversarial_weights: Weight :math:`\lambda_h` of each head's adversarial loss,
-            by the head's name; published: 1e-3 for 'decode', 2e-4 for 'aux'.
-        gan: Loss :math:`\ell`, 'vanilla' or 'lsgan'.
+        loss_adversarial: Loss :math:`\ell` of each head by the head's name, configs of
+            ``GANLoss``; published weights :math:`\lambda_h`: 1e-3 for 'decode', 2e-4
+            for 'aux'.
+        adversarial_weights: Old name of the weights.
+        gan: Old name of their ``gan_type``.
         **kwargs: As for mmseg's ``EncoderDecoder``.
 
     Raises:
-        InputError: A weight for a head that the network has not, or an unknown loss.
+        InputError: A loss for a head that the network has not.
     """
 
+    own_settings = ('optim_wrapper.constructor', 'optim_wrapper.discriminator')
+
     def __init__(
-        self, adversarial_weights: dict[str, float], gan: str = 'vanilla', **kwargs
+        self,
+        loss_adversarial: dict[str, dict] | None = None,
+        adversarial_weights: dict[str, float] | None = None,
+        gan: str | None = None,
+        **kwargs,
     ) -> None:
         super().__init__(**kwargs)
-        self.check_heads('adversarial_weights', adversarial_weights)
-        if gan not in GAN_LOSSES:
-            raise InputError(
-                f'model.gan: {gan!r} is none of {", ".join(GAN_LOSSES)}; name one'
-            )
-        self.adversarial_weights = adversarial_weights
-        self.gan_loss = GAN_LOSSES[gan]
+        losses = of_each_head(
+            'loss_adversarial',
+            loss_adversarial,
+            'GANLoss',
+            adversarial_weights=adversarial_weights,
+        )
+        if gan is not None:
+            losses = {k: dict(loss, gan_type=gan) for k, loss in losses.items()}
+        self.loss_adversarial = self.build_losses('loss_adversarial', losses)
         # Drawn aside: a seed starts every method's network from the same weights.
         with torch.random.fork_rng(devices=[]):
             self.discriminators = nn.ModuleDict(
                 {
                     name: FCDiscriminator(self.num_classes)
-                    for name in adversarial_weights
+                    for name in self.loss_adversarial
                 }
             )
 
@@ -78,18 +81,19 @@ class AdaptSegNet(UDASegmentor):
         losses = super().source_losses(source)
         for name, discriminator in self.discriminators.items():
             maps = self.discriminator_input(source.logits[name].detach())
-            losses[f'{name}.loss_disc'] = self.gan_loss(discriminator(maps), SOURCE) / 2
+            loss = self.loss_adversarial[name]
+            seen = loss(discriminator(maps), SOURCE, is_disc=True)
+            losses[f'{name}.loss_disc'] = seen / 2
         return losses
 
-    def target_losses(
-        self, target: DomainView, source: DomainInputs
-    ) -> dict[str, Tensor]:
+    def target_losses(self, target: DomainView) -> dict[str, Tensor]:
         """Adversarial losses of the network, and the discriminators' own."""
         losses = {}
         for name, discriminator in self.discriminators.items():
             maps = self.discriminator_input(target.logits[name])
-            fooled = self.gan_loss(discriminator.frozen(maps), SOURCE)
-            caught = self.gan_loss(discriminator(maps.detach()), TARGET)
-            losses[f'{name}.loss_adv'] = self.adversarial_weights[name] * fooled
+            loss = self.loss_adversarial[name]
+            fooled = loss(discriminator.frozen(maps), SOURCE)
+            caught = loss(discriminator(maps.detach()), TARGET, is_disc=True)
+            losses[f'{name}.{loss.loss_name}'] = fooled
             losses[f'{name}.loss_disc'] = caught / 2
         return losses

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import inspect
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,30 +13,34 @@ from mmengine.optim import OptimWrapper
 from mmengine.structures import PixelData
 from mmseg.models import EncoderDecoder
 from mmseg.models.utils import resize
+from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from mmseg.utils import add_prefix
 from torch import Tensor, nn
 
 from cfcontra_mm.errors import InputError
+from cfcontra_mm.models.supervision import supervised_loss
 
 
 class DomainInputs(NamedTuple):
-    """One domain's share of a batch, without a graph.
+    """What a pass runs on, without a graph.
 
     Attributes:
         images: Normalised images, (N, 3, H, W).
-        labels: Class of each pixel, (N, H, W), int64; ``None`` for the target.
+        labels: Class of each pixel, (N, H, W), int64; ``None`` for the raw target.
         data_samples: mmseg's samples, with the metainfo of each image.
+        weights: Weight of each pixel's label, (N, H, W); ``None`` for 1 everywhere.
     """
 
     images: Tensor
     labels: Tensor | None
     data_samples: list[SegDataSample]
+    weights: Tensor | None = None
 
 
 @dataclass(frozen=True)
 class DomainView:
-    """One domain's forward pass.
+    """One forward pass.
 
     Attributes:
         inputs: What went in.
@@ -55,21 +61,85 @@ class DomainView:
 
     @property
     def labels(self) -> Tensor | None:
-        """Class of each pixel, (N, H, W); ``None`` for the target."""
+        """Class of each pixel, (N, H, W); ``None`` for the raw target."""
         return self.inputs.labels
+
+    @property
+    def weights(self) -> Tensor | None:
+        """Weight of each pixel's label, (N, H, W); ``None`` for 1 everywhere."""
+        return self.inputs.weights
 
 
 class UDASegmentor(EncoderDecoder):
     """A segmentor that learns from a labelled source and an unlabelled target.
 
-    A method overrides :meth:`source_losses`, :meth:`target_losses` or both, and its
-    constructor. The training step (:func:`cfcontra_mm.engine.domain_step`) runs the
-    source forward and backward, then the target, then one optimiser step; so the two
-    may meet only through detached tensors, and the gradients are those of the summed
-    loss. At test time a method is its backbone and heads.
+    A method overrides what its losses need, and its constructor: :meth:`passes` says
+    what the passes of a training step run on, and for each of them a method
+    ``NAME_losses(view)`` gives its losses. The step
+    (:func:`cfcontra_mm.engine.domain_step`) runs one forward and backward a pass, then
+    one optimiser step: the gradients are those of the summed loss, and two passes may
+    meet only through detached tensors. At test time a method is its backbone and heads.
 
     Values whose name contains ``loss`` are summed into the total; others are logged.
+
+    Attributes:
+        own_settings: What a config of the method may set beside ``model``, by the
+            beginnings of the dotted keys; all else is the same for every method.
     """
+
+    own_settings: tuple[str, ...] = ()
+
+    def __new__(cls, *args, **kwargs) -> UDASegmentor:
+        """Remember the random state from which the network will be drawn."""
+        method = super().__new__(cls)
+        object.__setattr__(method, '_random_state', torch.get_rng_state())
+        return method
+
+    def __init__(self, *args, **kwargs) -> None:
+        torch.set_rng_state(self._random_state)
+        super().__init__(*args, **kwargs)
+        self._random_state = torch.get_rng_state()
+        self._noted: list[tuple[Tensor, ...]] | None = None
+
+    def __init_subclass__(cls, **kwargs) -> None:
+        """Refuse the signature that ``target_losses`` had before there were passes."""
+        super().__init_subclass__(**kwargs)
+        if len(inspect.signature(cls.target_losses).parameters) != 2:
+            raise InputError(
+                f'{cls.__name__}.target_losses: takes the view alone, (self, target); '
+                'what it needs of the source is made in passes()'
+            )
+
+    def init_weights(self) -> None:
+        """Draw backbone and heads from the seed, whatever else has been drawn."""
+        torch.set_rng_state(self._random_state)
+        super().init_weights()
+
+    def passes(
+        self, source: DomainInputs | None, target: DomainInputs | None
+    ) -> dict[str, DomainInputs]:
+        """What each pass of a training step runs on, in order.
+
+        Called once a step, without gradient, under the step's own seed, which all
+        ranks share. Teachers move, pseudo-labels, mixed and masked images are made
+        here; what is drawn for one image alone belongs under
+        :func:`cfcontra_mm.datasets.domain.seeded_as`. The losses of the pass NAME are
+        ``NAME_losses(view)``.
+
+        Args:
+            source: The labelled source's share of the batch; ``None`` if it has none.
+            target: The target's, whose labels are ``None``.
+
+        Returns:
+            By default the source, and the target if :meth:`target_losses` is there.
+
+        Raises:
+            InputError: The batch has no sample of a domain that is needed.
+        """
+        passes = dict(source=required('source', source))
+        if type(self).target_losses is not UDASegmentor.target_losses:
+            passes['target'] = required('target', target)
+        return passes
 
     def source_losses(self, source: DomainView) -> dict[str, Tensor]:
         """Losses of the labelled source: by default the supervised loss of each head.
@@ -77,28 +147,23 @@ class UDASegmentor(EncoderDecoder):
         Args:
             source: The source's forward pass.
         """
-        losses = {}
-        for name, head in self.heads.items():
-            samples = source.inputs.data_samples
-            losses |= add_prefix(head.loss_by_feat(source.logits[name], samples), name)
-        return losses
+        return self.supervised_losses(source)
 
-    def target_losses(
-        self, target: DomainView, source: DomainInputs
-    ) -> dict[str, Tensor]:
+    def target_losses(self, target: DomainView) -> dict[str, Tensor]:
         """Losses of the unlabelled target; a method without any has no target pass.
 
         Args:
             target: The target's forward pass.
-            source: Images and labels of the source in the same batch.
         """
         return {}
 
-    @property
-    def domains(self) -> tuple[str, ...]:
-        """The domains that a training step runs, in order."""
-        has_target = type(self).target_losses is not UDASegmentor.target_losses
-        return ('source', 'target') if has_target else ('source',)
+    def supervised_losses(self, view: DomainView) -> dict[str, Tensor]:
+        """Supervised loss of each head against the labels and weights of a pass."""
+        losses = {}
+        for name, head in self.heads.items():
+            found = supervised_loss(head, view.logits[name], view.labels, view.weights)
+            losses |= add_prefix(found, name)
+        return losses
 
     @property
     def heads(self) -> dict[str, nn.Module]:
@@ -108,111 +173,170 @@ class UDASegmentor(EncoderDecoder):
             heads['aux'] = self.auxiliary_head
         return heads
 
-    def check_heads(self, field: str, names: Iterable[str]) -> None:
-        """Make sure that a setting names heads that the network has.
+    @property
+    def feature_channels(self) -> int:
+        """Channels of the deepest feature map, of which the main head takes its input.
+
+        Parts of a method that sit on the features size themselves by it.
+        """
+        channels = self.decode_head.in_channels
+        return channels if isinstance(channels, int) else channels[-1]
+
+    def build_losses(self, field: str, losses: dict[str, dict]) -> nn.ModuleDict:
+        """Build the loss of each head; one for 'aux' waits for a network that has it.
 
         Args:
-            field: Key of the setting in the model's config.
-            names: The heads that it names.
+            field: Key of the losses in the model's config.
+            losses: Configs of losses by the head's name.
 
         Raises:
-            InputError: One of them is not there.
+            InputError: There is none for a head of the network, or one for another.
         """
-        if not set(names) <= self.heads.keys():
+        own = {name: losses[name] for name in self.heads if name in losses}
+        if not own or not losses.keys() <= {*self.heads, 'aux'}:
             raise InputError(
-                f'model.{field}: names {", ".join(names)}, but the network has '
-                f'{", ".join(self.heads)}'
+                f'model.{field}: names {", ".join(losses) or "no head"}, but the '
+                f'network has {", ".join(self.heads)}'
             )
+        return nn.ModuleDict({k: MODELS.build(loss) for k, loss in own.items()})
+
+    def extract_feat(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        """Feature maps of images (N, 3, H, W), the deepest last, (N, D, h, w) each."""
+        features = tuple(super().extract_feat(inputs))
+        if self._noted is not None:
+            self._noted.append(features)
+        return features
+
+    @contextmanager
+    def _noting_features(self) -> Iterator[list[tuple[Tensor, ...]]]:
+        """Collect the features that are computed within."""
+        self._noted = noted = []
+        try:
+            yield noted
+        finally:
+            self._noted = None
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Logits of the prediction at the images' size, (N, C, H, W).
+
+        The one way from images to logits is ``encode_decode``: training, validation,
+        teachers and the export all take it.
+
+        Args:
+            images: Normalised images, (N, 3, H, W).
+        """
+        size = tuple(images.shape[2:])
+        meta = dict(img_shape=size, pad_shape=size, ori_shape=size)
+        return self.encode_decode(images, [meta] * len(images))
 
     def view(self, inputs: DomainInputs) -> DomainView:
-        """Run the backbone and every head on one domain's images."""
-        features = tuple(self.extract_feat(inputs.images))
-        size = inputs.images.shape[2:]
-        logits = {
-            name: resize(
-                head(features), size, mode='bilinear', align_corners=head.align_corners
-            )
-            for name, head in self.heads.items()
-        }
+        """Run the backbone and every head on the images of a pass."""
+        with self._noting_features() as noted:
+            logits = dict(decode=self.logits(inputs.images))
+        features = noted[-1] if noted else self.extract_feat(inputs.images)
+        if self.with_auxiliary_head:
+            size = inputs.images.shape[2:]
+            logits['aux'] = head_logits(self.auxiliary_head, features, size)
         return DomainView(inputs, features, logits)
 
     def forward(
-        self, inputs: Tensor | dict, data_samples: list | None = None, mode='tensor'
+        self,
+        inputs: Tensor | DomainInputs,
+        data_samples: list | None = None,
+        mode='tensor',
     ):
-        """One domain's losses, or what mmseg's ``EncoderDecoder`` does.
+        """The losses of a pass, logits, or what mmseg's ``EncoderDecoder`` does.
 
         Args:
-            inputs: With ``mode`` 'source' or 'target' the preprocessed batch, a dict of
-                both domains; else images (N, 3, H, W).
+            inputs: What a pass runs on, else images (N, 3, H, W).
             data_samples: mmseg's samples, in mmseg's modes.
-            mode: 'source', 'target', or mmseg's 'tensor', 'predict', 'loss'.
+            mode: The name of the pass; 'logits' for :meth:`logits`; or mmseg's
+                'tensor', 'predict', 'loss'.
         """
-        if mode not in ('source', 'target'):
-            return super().forward(inputs, data_samples, mode)
-        source = domain_inputs(inputs, 'source')
-        if mode == 'source':
-            return add_prefix(self.source_losses(self.view(source)), 'source')
-        target = self.view(domain_inputs(inputs, 'target'))
-        losses = self.target_losses(target, source)
-        if not any('loss' in name for name in losses):
+        if isinstance(inputs, DomainInputs):
+            return self._pass_losses(mode, inputs)
+        if mode == 'logits':
+            return self.logits(inputs)
+        return super().forward(inputs, data_samples, mode)
+
+    def _pass_losses(self, name: str, inputs: DomainInputs) -> dict[str, Tensor]:
+        view = self.view(inputs)
+        losses = getattr(self, f'{name}_losses')(view)
+        if not any('loss' in key for key in losses):
             # A method that waits still has a backward pass, in which ranks synchronise.
-            logits = next(iter(target.logits.values()))
+            logits = next(iter(view.logits.values()))
             losses |= dict(loss_none=0 * logits.sum())
-        return add_prefix(losses, 'target')
+        return add_prefix(losses, name)
 
     def predict(self, inputs: Tensor, data_samples: list | None = None) -> list:
         """Predict as mmseg does; whole images also get their :meth:`measured_maps`."""
         if data_samples is None or self.test_cfg['mode'] != 'whole':
             return super().predict(inputs, data_samples)
-        features = self.extract_feat(inputs)
-        scores = self.decode_head(features)
-        metas = [sample.metainfo for sample in data_samples]
-        logits = self.decode_head.predict_by_feat(scores, metas)
-        predictions = self.postprocess_result(logits, data_samples)
-        for name, maps in self.measured_maps(features, scores).items():
+        with self._noting_features() as noted:
+            predictions = super().predict(inputs, data_samples)
+        measured = self.measured_maps(noted[-1]) if noted else {}
+        for name, maps in measured.items():
             for sample, image_map in zip(predictions, maps, strict=True):
                 sample.set_data({name: PixelData(data=image_map)})
         return predictions
 
-    def measured_maps(
-        self, features: tuple[Tensor, ...], scores: Tensor
-    ) -> dict[str, Tensor]:
+    def measured_maps(self, features: tuple[Tensor, ...]) -> dict[str, Tensor]:
         """Maps (N, 1, h, w) that are there to be measured; no prediction uses them.
 
         Args:
             features: Feature maps of the backbone.
-            scores: Logits of the main head at its own size, (N, C, h, w).
 
         Returns:
             ``head_agreement`` where there is an auxiliary head: whether it has the
-            same class as the main head.
+            same class as the main head, at the main head's size.
         """
         if not self.with_auxiliary_head:
             return {}
-        head = self.auxiliary_head
-        others = resize(
-            head(features),
-            scores.shape[2:],
-            mode='bilinear',
-            align_corners=head.align_corners,
-        )
+        scores = self.decode_head(features)
+        others = head_logits(self.auxiliary_head, features, scores.shape[2:])
         same = scores.argmax(dim=1, keepdim=True) == others.argmax(dim=1, keepdim=True)
         return dict(head_agreement=same)
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
-        """One optimiser step over both domains; returns the values to log."""
+        """One optimiser step over all passes; returns the values to log."""
         # The engine stands above the methods; mmengine calls the step on the model.
         from cfcontra_mm.engine.step import domain_step
 
         return domain_step(self, data, optim_wrapper)
 
 
-def domain_inputs(batch: dict, domain: str) -> DomainInputs:
-    """One domain's share of a preprocessed batch.
+def head_logits(
+    head: nn.Module, features: tuple[Tensor, ...], size: Iterable[int]
+) -> Tensor:
+    """Logits of a head, (N, C, H, W), at a given height and width."""
+    return resize(
+        head(features), size, mode='bilinear', align_corners=head.align_corners
+    )
+
+
+def required(domain: str, inputs: DomainInputs | None) -> DomainInputs:
+    """A domain's share of a batch, which must be there.
+
+    Raises:
+        InputError: It is not.
+    """
+    if inputs is None:
+        raise InputError(
+            f'a training batch holds no {domain} sample: train_dataloader.sampler.'
+            f'per_domain must name the {domain} and add up to train_dataloader.'
+            'batch_size'
+        )
+    return inputs
+
+
+def domain_inputs(batch: dict, domain: str) -> DomainInputs | None:
+    """One domain's share of a preprocessed batch, ``None`` if it has none.
 
     Raises:
         ValueError: If a target sample carries labels.
     """
+    if domain not in batch:
+        return None
     images, samples = batch[domain]['inputs'], batch[domain]['data_samples']
     if domain == 'target':
         if any('gt_sem_seg' in sample for sample in samples):

@@ -9,7 +9,6 @@ from torch.nn.functional import interpolate, normalize
 
 from cfcontra_mm.domains import DOMAINS
 from cfcontra_mm.errors import InputError
-from cfcontra_mm.losses import class_contrastive_loss
 from cfcontra_mm.models.class_centers import (
     ClassCenterBank,
     assign_pseudo_labels,
@@ -17,6 +16,7 @@ from cfcontra_mm.models.class_centers import (
 
 from .base import DomainInputs, DomainView
 from .minent import MinEnt
+from .old_settings import with_old
 
 
 @MODELS.register_module()
@@ -35,56 +35,68 @@ class CFContra(MinEnt):
     Args:
         projection_head: Config of the head that remaps features (Table 1), or ``None``
             for the features themselves.
+        loss_contrast: Config of each of the contrast's terms, a
+            ``ClassContrastiveLoss``; published: temperature 0.07, weight 1e-3.
         threshold: A target pixel is ignored unless its second nearest source center is
             farther than its nearest by more than this.
-        temperature: Temperature tau of the contrast.
         momentum: Momentum alpha of the centers.
-        contrast_weight: Weight of each of the contrast's terms.
         terms: 'all' for the four terms, 'intra' for those within a domain (Table 4).
-        include_positive: Whether the contrast's denominator holds the positive;
-            without it eq. 8 is taken as printed.
         normalize_distance: Whether pseudo-labels compare unit features with unit
             centers; without it raw features, as the paper's code does.
         cross_update: Whether each domain's features move both domains' centers, as in
             the paper's code, instead of eqs. 16-17.
+        temperature: Old name of ``loss_contrast.temperature``.
+        contrast_weight: Old name of ``loss_contrast.loss_weight``.
+        include_positive: Old name of ``loss_contrast.include_positive``.
         **kwargs: As for :class:`MinEnt`.
 
     Raises:
         InputError: ``terms`` is neither.
     """
 
+    own_settings = ('custom_hooks', 'train_dataloader.dataset.source.data_root')
+
     def __init__(
         self,
         projection_head: dict | None,
+        loss_contrast: dict | None = None,
         threshold: float = 0.05,
-        temperature: float = 0.07,
         momentum: float = 0.9,
-        contrast_weight: float = 1e-3,
         terms: str = 'all',
-        include_positive: bool = True,
         normalize_distance: bool = True,
         cross_update: bool = False,
+        temperature: float | None = None,
+        contrast_weight: float | None = None,
+        include_positive: bool | None = None,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
         if terms not in ('all', 'intra'):
             raise InputError(f"model.terms: must be 'all' or 'intra', not {terms!r}")
-        if projection_head is None:
-            self.projection_head = nn.Identity()
-            dim = self.decode_head.in_channels
-        else:
-            # Drawn aside: a seed starts every method's network from the same weights.
-            with torch.random.fork_rng(devices=[]):
-                self.projection_head = MODELS.build(projection_head)
-            dim = self.projection_head.out_channels
+        loss_contrast = with_old(
+            'loss_contrast',
+            loss_contrast,
+            'ClassContrastiveLoss',
+            temperature=('temperature', temperature),
+            contrast_weight=('loss_weight', contrast_weight),
+            include_positive=('include_positive', include_positive),
+        )
+        self.loss_contrast = MODELS.build(loss_contrast)
+        self.projection_head, dim = self._build_head(projection_head)
         self.class_centers = ClassCenterBank(self.num_classes, dim, momentum)
         self.threshold = threshold
-        self.temperature = temperature
-        self.contrast_weight = contrast_weight
         self.terms = terms
-        self.include_positive = include_positive
         self.normalize_distance = normalize_distance
         self.cross_update = cross_update
+
+    def _build_head(self, cfg: dict | None) -> tuple[nn.Module, int]:
+        """The projection head and the channels that it gives."""
+        if cfg is None:
+            return nn.Identity(), self.feature_channels
+        # Drawn aside: a seed starts every method's network from the same weights.
+        with torch.random.fork_rng(devices=[]):
+            head = MODELS.build(dict(in_channels=self.feature_channels) | cfg)
+        return head, head.out_channels
 
     def source_losses(self, source: DomainView) -> dict[str, Tensor]:
         """Supervised losses and the contrast of the source's features."""
@@ -93,16 +105,14 @@ class CFContra(MinEnt):
             'source', features, labels
         )
 
-    def target_losses(
-        self, target: DomainView, source: DomainInputs
-    ) -> dict[str, Tensor]:
+    def target_losses(self, target: DomainView) -> dict[str, Tensor]:
         """Entropy losses and the contrast of the features with a pseudo-label.
 
         Logs the share of pixels with a pseudo-label as ``pseudo_share``.
         """
         features, labels = self._labelled_pixels('target', target)
         return (
-            super().target_losses(target, source)
+            super().target_losses(target)
             | self._contrast('target', features, labels)
             | {'pseudo_share': (labels != 255).float().mean()}
         )
@@ -115,15 +125,8 @@ class CFContra(MinEnt):
         losses = {}
         for other in DOMAINS if self.terms == 'all' else (domain,):
             centers, valid = self.class_centers.of(other)
-            losses[f'loss_contra_{other}'] = self.contrast_weight * (
-                class_contrastive_loss(
-                    unit,
-                    labels,
-                    normalize(centers, dim=1),
-                    valid,
-                    self.temperature,
-                    self.include_positive,
-                )
+            losses[f'{self.loss_contrast.loss_name}_{other}'] = self.loss_contrast(
+                unit, labels, normalize(centers, dim=1), valid
             )
         return losses
 
@@ -153,11 +156,9 @@ class CFContra(MinEnt):
         features, labels = self._labelled_pixels(domain, view)
         self.class_centers.accumulate(domain, features, labels)
 
-    def measured_maps(
-        self, features: tuple[Tensor, ...], scores: Tensor
-    ) -> dict[str, Tensor]:
+    def measured_maps(self, features: tuple[Tensor, ...]) -> dict[str, Tensor]:
         """Adds the pseudo-labels ``pseudo_sem_seg``, at feature size (Table 4)."""
         remapped = self.projection_head(features[-1])
         labels = self.pseudo_labels(remapped.permute(0, 2, 3, 1).flatten(0, 2))
         maps = labels.view(len(remapped), 1, *remapped.shape[2:])
-        return super().measured_maps(features, scores) | dict(pseudo_sem_seg=maps)
+        return super().measured_maps(features) | dict(pseudo_sem_seg=maps)

@@ -7,6 +7,7 @@ from .discriminator import FCDiscriminator
 from .dlv2_head import DLV2Head
 from .pretrained import MiT, TimmFeatures
 from .projection_head import ProjectionHead
+from .teacher import Teacher
 from .translation import AdaINStyleTransfer, StylePreprocessor, VGGEncoder
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     'MiT',
     'ProjectionHead',
     'StylePreprocessor',
+    'Teacher',
     'TimmFeatures',
     'VGGEncoder',
 ]

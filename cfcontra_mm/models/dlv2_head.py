@@ -44,25 +44,39 @@ class DLV2Head(BaseDecodeHead):
         )
         del self.conv_seg
 
-        def pyramid() -> list[nn.Module]:
-            return [
-                nn.Conv2d(in_channels, num_classes, 3, padding=d, dilation=d)
-                for d in dilations
-            ]
-
-        self.convs = nn.ModuleList(pyramid())
-        self.per_classifier = len(dilations)
+        self.dilations = tuple(dilations)
+        self.convs = nn.ModuleList(self._new_pyramid())
         # Drawn aside: a seed starts what other networks have from the same weights.
         with torch.random.fork_rng(devices=[]):
             for _ in range(classifiers - 1):
-                self.convs.extend(pyramid())
+                self.add_classifier()
+
+    def _new_pyramid(self) -> list[nn.Module]:
+        return [
+            nn.Conv2d(self.in_channels, self.num_classes, 3, padding=d, dilation=d)
+            for d in self.dilations
+        ]
+
+    @property
+    def classifiers(self) -> int:
+        """Number of pyramids."""
+        return len(self.convs) // len(self.dilations)
+
+    def add_classifier(self) -> None:
+        """Put one more pyramid beside the others."""
+        self.convs.extend(self._new_pyramid())
+
+    def pyramid(self, number: int) -> nn.ModuleList:
+        """The convolutions of one pyramid."""
+        width = len(self.dilations)
+        return self.convs[number * width : (number + 1) * width]
 
     def init_weights(self) -> None:
         """Draw the weights; those after the first classifier's aside."""
-        for conv in self.convs[: self.per_classifier]:
+        for conv in self.pyramid(0):
             normal_init(conv, std=0.01)
         with torch.random.fork_rng(devices=[]):
-            for conv in self.convs[self.per_classifier :]:
+            for conv in self.convs[len(self.dilations) :]:
                 normal_init(conv, std=0.01)
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
@@ -70,27 +84,10 @@ class DLV2Head(BaseDecodeHead):
         x = self._transform_inputs(inputs)
         return sum(conv(x) for conv in self.convs)
 
-    def split(self) -> list[Classifier]:
-        """Each classifier as a head of its own, of the same parameters."""
-        starts = range(0, len(self.convs), self.per_classifier)
+    def classifier_logits(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """Logits of each pyramid, (N, C, H, W), as :meth:`forward` adds them up."""
+        x = self._transform_inputs(inputs)
         return [
-            Classifier(self, self.convs[i : i + self.per_classifier]) for i in starts
+            sum(conv(x) for conv in self.pyramid(number))
+            for number in range(self.classifiers)
         ]
-
-
-class Classifier(nn.Module):
-    """One of the classifiers of a :class:`DLV2Head`.
-
-    Args:
-        head: The head.
-        convs: Its convolutions that make up the classifier.
-    """
-
-    def __init__(self, head: DLV2Head, convs: nn.ModuleList) -> None:
-        super().__init__()
-        self.convs = convs
-        self.align_corners = head.align_corners
-        self.loss_by_feat = head.loss_by_feat
-        self._transform_inputs = head._transform_inputs
-
-    forward = DLV2Head.forward

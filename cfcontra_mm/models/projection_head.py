@@ -23,7 +23,8 @@ class ProjectionHead(nn.Sequential):
     Args:
         structure: 'linear', 'moco', 'byol' or 'simclr'.
         in_channels: Channels of the backbone's last feature map.
-        out_channels: Channels of every layer; the paper's code uses 2048.
+        out_channels: Channels of every layer; as many as go in if ``None``, which is
+            what the paper's code has (2048).
         frozen: Leave the head at its random start, as the paper's code does: the
             gradient flows through it into the backbone alone.
 
@@ -32,13 +33,18 @@ class ProjectionHead(nn.Sequential):
     """
 
     def __init__(
-        self, structure: str, in_channels: int, out_channels: int, frozen: bool = False
+        self,
+        structure: str,
+        in_channels: int,
+        out_channels: int | None = None,
+        frozen: bool = False,
     ) -> None:
         if structure not in _LAYERS:
             raise InputError(
                 f'projection_head.structure: {structure!r} is none of '
                 f'{", ".join(_LAYERS)}'
             )
+        out_channels = out_channels or in_channels
         layers = []
         for kind in _LAYERS[structure]:
             if kind == 'linear':

@@ -1,3 +1,3 @@
 # The single-level variant with the least-squares loss, and the weight published for it.
 _base_ = './deeplabv2_r101_gta2city_single-level.py'
-model = dict(gan='lsgan', adversarial_weights=dict(decode=1e-2))
+model = dict(loss_adversarial=dict(decode=dict(gan_type='lsgan', loss_weight=1e-2)))

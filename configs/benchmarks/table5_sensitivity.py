@@ -3,17 +3,17 @@
 # 44.4 to 44.5 is Table 6's figure without a head (44.4), not with MOCO's (45.4).
 config = 'configs/ablation/gta2city_3_minent_contrast.py'
 settings = {
-    'tau = 0.03': {'model.temperature': 0.03},
-    'tau = 0.05': {'model.temperature': 0.05},
-    'tau = 0.07': {'model.temperature': 0.07},
-    'tau = 0.14': {'model.temperature': 0.14},
+    'tau = 0.03': {'model.loss_contrast.temperature': 0.03},
+    'tau = 0.05': {'model.loss_contrast.temperature': 0.05},
+    'tau = 0.07': {'model.loss_contrast.temperature': 0.07},
+    'tau = 0.14': {'model.loss_contrast.temperature': 0.14},
     'alpha = 0.9': {'model.momentum': 0.9},
     'alpha = 0.99': {'model.momentum': 0.99},
     't = 0.03': {'model.threshold': 0.03},
     't = 0.05': {'model.threshold': 0.05},
-    'lambda = 0.1': {'model.contrast_weight': 0.1},
-    'lambda = 0.01': {'model.contrast_weight': 0.01},
-    'lambda = 0.001': {'model.contrast_weight': 0.001},
+    'lambda = 0.1': {'model.loss_contrast.loss_weight': 0.1},
+    'lambda = 0.01': {'model.loss_contrast.loss_weight': 0.01},
+    'lambda = 0.001': {'model.loss_contrast.loss_weight': 0.001},
 }
 study = dict(
     name='table5_sensitivity',

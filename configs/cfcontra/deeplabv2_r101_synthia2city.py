@@ -1,14 +1,14 @@
 _base_ = '../_base_/deeplabv2_r101_synthia2city.py'
 model = dict(
     type='CFContra',
-    entropy_weights=dict(decode=1e-3, aux=2e-4),
-    projection_head=dict(
-        type='ProjectionHead', structure='moco', in_channels=2048, out_channels=2048
+    loss_entropy=dict(
+        decode=dict(type='EntropyLoss', loss_weight=1e-3),
+        aux=dict(type='EntropyLoss', loss_weight=2e-4),
     ),
+    projection_head=dict(type='ProjectionHead', structure='moco'),
+    loss_contrast=dict(type='ClassContrastiveLoss', temperature=0.07, loss_weight=1e-3),
     threshold=0.05,
-    temperature=0.07,
     momentum=0.9,
-    contrast_weight=1e-3,
     terms='all',
 )
 custom_hooks = [dict(type='MemoryBankHook', max_images=1000)]

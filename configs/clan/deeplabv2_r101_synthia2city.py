@@ -1,11 +1,10 @@
 _base_ = '../_base_/deeplabv2_r101_synthia2city.py'
 model = dict(
     type='CLAN',
-    decode_head=dict(classifiers=2),
-    adversarial_weight=1e-3,
+    loss_adversarial=dict(type='GANLoss', loss_weight=1e-3),
+    loss_discrepancy=dict(type='WeightDiscrepancyLoss', loss_weight=0.01),
     local_weight=10.0,
     epsilon=0.4,
-    divergence_weight=0.01,
     warm_up=0.05,
 )
 optim_wrapper = dict(

@@ -1,2 +1,8 @@
 _base_ = '../_base_/deeplabv2_r101_gta2city.py'
-model = dict(type='MinEnt', entropy_weights=dict(decode=1e-3, aux=2e-4))
+model = dict(
+    type='MinEnt',
+    loss_entropy=dict(
+        decode=dict(type='EntropyLoss', loss_weight=1e-3),
+        aux=dict(type='EntropyLoss', loss_weight=2e-4),
+    ),
+)

@@ -1,0 +1,84 @@
+"""Two classifiers on the same features, whose logits are summed (CLAN)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+
+import torch
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from torch import Tensor, nn
+
+from cfcontra_mm.errors import InputError
+
+from .dlv2_head import DLV2Head
+
+
+class TwinClassifier(nn.ModuleList):
+    """Two layers in the place of one, whose outputs are summed.
+
+    Args:
+        first: The layer; the second one is of the same kind.
+    """
+
+    def __init__(self, first: nn.Module) -> None:
+        super().__init__([first, copy.deepcopy(first)])
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Sum of both layers' logits, (N, C, H, W), of features (N, D, H, W)."""
+        return self[0](features) + self[1](features)
+
+    def apply(self, fn: Callable[[nn.Module], None]) -> TwinClassifier:
+        """Apply a function; the second layer's random numbers are drawn aside."""
+        self[0].apply(fn)
+        with torch.random.fork_rng(devices=[]):
+            self[1].apply(fn)
+        return self
+
+
+def add_classifier(head: BaseDecodeHead) -> None:
+    """Give a head a second classifier, unless it has two.
+
+    Args:
+        head: A ``DLV2Head``, whose pyramid is a classifier, or any other head of
+            mmseg, whose ``conv_seg`` is one.
+
+    Raises:
+        InputError: The head has neither.
+    """
+    if isinstance(head, DLV2Head):
+        if head.classifiers == 1:
+            head.add_classifier()
+    elif isinstance(getattr(head, 'conv_seg', None), nn.Conv2d):
+        head.conv_seg = TwinClassifier(head.conv_seg)
+    else:
+        raise InputError(
+            f'model.decode_head: a {type(head).__name__} has no conv_seg of which a '
+            'second classifier could be made; choose another head'
+        )
+
+
+def classifier_logits(
+    head: BaseDecodeHead, features: Sequence[Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Logits of each classifier, (N, C, h, w), of the backbone's features."""
+    if isinstance(head, DLV2Head):
+        return tuple(head.classifier_logits(features))
+    shared: list[Tensor] = []
+    hook = head.conv_seg.register_forward_pre_hook(
+        lambda layer, inputs: shared.append(inputs[0])
+    )
+    with hook:
+        head(features)
+    return tuple(layer(shared[0]) for layer in head.conv_seg)
+
+
+def classifier_parameters(
+    head: BaseDecodeHead,
+) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """Parameters of each classifier."""
+    if isinstance(head, DLV2Head):
+        layers = [head.pyramid(0), head.pyramid(1)]
+    else:
+        layers = list(head.conv_seg)
+    return tuple(list(layer.parameters()) for layer in layers)
