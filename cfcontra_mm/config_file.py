@@ -37,13 +37,23 @@ def open_config(
         return Config.fromfile(path, import_custom_modules=import_modules)
     except FileNotFoundError as error:
         missing = error.filename or path
-        raise InputError(f'{missing}: no such config file') from error
+        raise InputError(
+            f'{missing}: no such config file{_where_now(Path(missing))}'
+        ) from error
     except InputError:
         raise
     except Exception as error:
         cause = error.__cause__ or error
         reason = [type(cause).__name__, *str(cause).splitlines()[:1]]
         raise InputError(f'{path}: not a config ({": ".join(reason)})') from error
+
+
+def _where_now(missing: Path) -> str:
+    """What to say of a part of a base by the name that it had in version 0.1."""
+    folder, base = missing.parent.name, missing.parent.parent
+    if folder in ('datasets', 'models', 'schedules') and (base / 'networks').is_dir():
+        return '; what it held is now in _base_/networks and _base_/pairs'
+    return ''
 
 
 def override(config: Config, settings: Mapping[str, Any], where: str) -> None:

@@ -1,8 +1,8 @@
 # DINOv2's ViT-S/14 (Oquab et al., TMLR 2024) of timm with a light head of two steps of
-# up-sampling, as VFM-UDA has it (Englert et al., CVPRW 2024). Its weights are Apache-2.0
-# and downloaded; `weights` may name a file of them. Images are padded to whole patches.
+# up-sampling, much as in VFM-UDA (Englert et al., CVPRW 2024). Its weights, Apache-2.0,
+# are downloaded; `weights` may name a file of them. Images are padded to whole patches.
 # VFM-UDA's rates, 5e-5 for the head and a tenth of it for the encoder, grow with the
-# square root of the batch; here they are those for a batch of two.
+# square root of the batch; these are the ones for a batch of two.
 _base_ = './segformer_b0.py'
 model = dict(
     data_preprocessor=dict(size_divisor=14, test_cfg=dict(size_divisor=14)),

@@ -1,6 +1,6 @@
 # DeepLabV2's classifiers on EfficientNet-Lite0 of timm at output stride 16: a small
-# network that starts from ImageNet. Its weights are Apache-2.0 and downloaded; `weights`
-# may name a file of timm's. No published adaptation uses it: it has SegFormer's training.
+# network that starts from ImageNet. Its weights, Apache-2.0, are downloaded; `weights`
+# may name a file of them. No paper adapts it; its training is SegFormer's.
 _base_ = './segformer_b0.py'
 model = dict(
     data_preprocessor=dict(mean=[127.5] * 3, std=[127.5] * 3),
