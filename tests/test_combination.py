@@ -1,5 +1,6 @@
 """Any method's config on any network and any pair."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import torch
 from helpers import CONFIGS, TOYSTREETS, method_folders
 from mmengine.config import Config
 from mmengine.optim import OptimWrapper
-from mmseg.registry import PARAM_SCHEDULERS
+from mmseg.registry import MODELS, PARAM_SCHEDULERS
 
 from cfcontra_mm.combination import run_name, stretch
 from cfcontra_mm.config_file import open_config
@@ -318,3 +319,13 @@ def test_the_shortest_training_still_gets_to_the_full_rate(iterations):
             scheduler.step()
     assert rates[0] == pytest.approx(1e-6)
     assert max(rates[1:]) == pytest.approx(1.0)
+
+
+def test_the_page_describes_every_network():
+    page = (CONFIGS.parent / 'docs' / 'networks.md').read_text(encoding='utf-8')
+    rows = re.findall(r'^\| `(\w+)` \| ([\d.]+) M \|', page, re.M)
+    assert sorted(name for name, _ in rows) == NETWORKS
+    for name, millions in rows:
+        model = of('networks', name).model
+        count = sum(parameter.numel() for parameter in MODELS.build(model).parameters())
+        assert round(count / 1e6, 1) == float(millions), name
