@@ -64,7 +64,10 @@ setup(
         'Topic :: Scientific/Engineering :: Image Recognition',
     ],
     packages=find_packages(include=['cfcontra_mm', 'cfcontra_mm.*']),
-    package_data={'cfcontra_mm.report': ['report.css', 'report.js']},
+    package_data={
+        'cfcontra_mm.contract': ['networks/*.py'],
+        'cfcontra_mm.report': ['report.css', 'report.js'],
+    },
     cmdclass={'build_py': BuildWithMim},
     python_requires='>=3.10',
     install_requires=[
@@ -83,9 +86,18 @@ setup(
         'torchvision',
     ],
     extras_require={
+        'contract': ['pytest'],
         'ray': ['ray'],
         'slurm': ['submitit'],
         'timm': ['timm>=1'],
-        'dev': ['pytest', 'ray', 'ruff', 'selenium', 'submitit', 'timm>=1'],
+        'dev': [
+            'pytest',
+            'pytest-xdist',
+            'ray',
+            'ruff',
+            'selenium',
+            'submitit',
+            'timm>=1',
+        ],
     },
 )

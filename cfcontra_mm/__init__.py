@@ -1,10 +1,22 @@
 """Unsupervised domain adaptation for semantic segmentation on MMSegmentation 1.x.
 
-Importing the package registers its methods, data sets, transforms, hooks and metrics in
-mmseg's registries.
+Importing the package registers its methods, data sets, transforms, losses, hooks and
+metrics in mmseg's registries, and the methods of other packages that name themselves in
+the entry-point group ``cfcontra_mm.methods``.
 """
 
-from . import datasets, engine, evaluation, methods, models
+from . import datasets, engine, evaluation, losses, methods, models
+from .plugins import load_plugins
 from .version import __version__
 
-__all__ = ['__version__', 'datasets', 'engine', 'evaluation', 'methods', 'models']
+__all__ = [
+    '__version__',
+    'datasets',
+    'engine',
+    'evaluation',
+    'losses',
+    'methods',
+    'models',
+]
+
+load_plugins()

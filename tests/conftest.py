@@ -9,13 +9,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 @pytest.fixture(scope='session')
 def toystreets(tmp_path_factory):
-    """Folder of a tiny ToyStreets pair: 4 source, 5 target, 2 val pictures of 64x32.
+    """Folder of a tiny ToyStreets pair, see `write_tiny_toystreets`."""
+    from cfcontra_mm.contract.tiny import write_tiny_toystreets
 
-    The source itself stands for its translated copy.
-    """
-    from cfcontra_mm.datasets.toystreets import write_toystreets
-
-    root = tmp_path_factory.mktemp('toystreets')
-    write_toystreets(root, num_source=4, num_target=5, num_val=2, size=(64, 32))
-    (root / 'gta5_to_cityscapes').symlink_to(root / 'gta5')
-    return root
+    return write_tiny_toystreets(tmp_path_factory.mktemp('toystreets'))

@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-import datetime
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import torch
 import torch.distributed as dist
-from alternating import jointly
-from helpers import (
-    begin_centers,
-    build_method,
-    build_optimizer,
-    one_folder_a_method,
-    random_batch,
-    record_steps,
-    tiny_config,
-)
-from mmengine.optim import OptimWrapper
 from torch import nn
 
+# The helpers lie beside this file.
+sys.path.insert(0, str(Path(__file__).parent))
+from alternating import jointly
+from helpers import build_method, build_optimizer, tiny_config
+
+from cfcontra_mm.contract.jobs import batch_of, join_ranks, still
+from cfcontra_mm.contract.tiny import record_steps
 from cfcontra_mm.engine import (
     DomainDistributedDataParallel,
     SyncStatisticsHook,
     domain_step,
 )
-from cfcontra_mm.engine.hooks import move_centers
 from cfcontra_mm.methods import UDASegmentor
-
-RANKS = 2
 
 
 class SplitParameters(UDASegmentor):
@@ -61,59 +54,27 @@ def split_parameters() -> tuple[UDASegmentor, object]:
     return still(model), cfg
 
 
-def configured(folder: str) -> tuple[UDASegmentor, object]:
-    """A configured method in float64 whose centers have begun, with its config."""
-    cfg = tiny_config(folder)
-    model = still(build_method(cfg.model))
-    begin_centers(model, random_batch(99))
-    return model, cfg
-
-
-def still(model: UDASegmentor) -> UDASegmentor:
-    """Without batch statistics a batch is the sum of its images."""
-    for module in model.double().train().modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.eval()
-    return model
-
-
-def cases() -> list[str]:
-    """Names of the methods to try."""
-    return [*one_folder_a_method(), 'split_parameters']
-
-
-def build(case: str) -> tuple[UDASegmentor, object]:
-    """The method and config of a case; the same on every rank."""
-    return split_parameters() if case == 'split_parameters' else configured(case)
-
-
-def batch_of(rank: int, iteration: int) -> dict:
-    """One source and one target image, other ones on each rank."""
-    batch = random_batch(10 * iteration + rank, per_domain=1)
+def uneven_batch(rank: int, iteration: int) -> dict:
+    """A batch whose labels let one rank alone use the parameter of ranks."""
+    batch = batch_of(rank, iteration)
     labels = batch['data_samples'][0].gt_sem_seg.data
     labels[..., 0, 0] = 0
     labels[..., 0, 0] = (int(labels.sum()) + rank + iteration) % 2
     return batch
 
 
-def try_method(case: str, rank: int) -> dict:
-    """What a rank sees: gradients at each step, and centers after a step."""
-    found = {}
-    for accumulative_counts in (1, 2):
-        model, cfg = build(case)
-        wrapped = DomainDistributedDataParallel(model)
-        optim_wrapper: OptimWrapper = build_optimizer(model, cfg, accumulative_counts)
-        steps = record_steps(optim_wrapper, model)
-        for iteration in range(2):
-            domain_step(wrapped, batch_of(rank, iteration), optim_wrapper)
-        found[accumulative_counts] = steps
-        if hasattr(model, 'class_centers') and accumulative_counts == 1:
-            move_centers(model.class_centers)
-            found['centers'] = model.class_centers.state_dict()
-    return found
+def split_steps(rank: int, accumulative_counts: int) -> list[dict]:
+    """Gradients of the method above at each step."""
+    model, cfg = split_parameters()
+    wrapped = DomainDistributedDataParallel(model)
+    optim_wrapper = build_optimizer(model, cfg, accumulative_counts)
+    steps = record_steps(optim_wrapper, model)
+    for iteration in range(2):
+        domain_step(wrapped, uneven_batch(rank, iteration), optim_wrapper)
+    return steps
 
 
-def try_statistics(rank: int) -> tuple[torch.Tensor, torch.Tensor]:
+def moved_statistics(rank: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Running means that a rank moved by itself, and after the hook."""
     norm = nn.Sequential(nn.Conv2d(3, 2, 1), nn.BatchNorm2d(2))
     norm[1].running_mean.copy_(torch.tensor([1.0, 4.0]) * (rank + 1))
@@ -134,17 +95,12 @@ def train_jointly(rank: int) -> dict:
 
 
 def work(rank: int, folder: str) -> None:
-    """Run every case on one rank and save what it saw."""
-    torch.set_num_threads(1)
-    dist.init_process_group(
-        'gloo',
-        init_method=f'file://{folder}/store',
-        rank=rank,
-        world_size=RANKS,
-        timeout=datetime.timedelta(seconds=60),
+    """Run everything on one rank and save what it saw."""
+    join_ranks(rank, folder)
+    found = dict(
+        split={counts: split_steps(rank, counts) for counts in (1, 2)},
+        joint=train_jointly(rank),
+        statistics=moved_statistics(rank),
     )
-    found = {case: try_method(case, rank) for case in cases()}
-    found['joint'] = train_jointly(rank)
-    found['statistics'] = try_statistics(rank)
     torch.save(found, Path(folder, f'rank{rank}.pth'))
     dist.destroy_process_group()

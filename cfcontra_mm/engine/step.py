@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from cfcontra_mm.datasets.domain import seeded
 from cfcontra_mm.domains import DOMAINS
 from cfcontra_mm.errors import InputError
-from cfcontra_mm.methods.base import DomainInputs, domain_inputs
+from cfcontra_mm.methods.base import DomainInputs, UDASegmentor, domain_inputs
 
 # Beside the keys of an image: (seed, count) of its transforms, (seed, count, 1) of
 # what a step draws for it.
@@ -47,9 +47,9 @@ def domain_step(
     """
     method = model.module if is_model_wrapper(model) else model
     _check_optimizers(method, optim_wrapper)
+    with optim_wrapper.optim_context(model):
+        passes = make_passes(method, data)
     first = data['data_samples'][0].metainfo
-    with _seeded_as_step(first), optim_wrapper.optim_context(model):
-        passes = _make_passes(method, data)
     log, total = {}, 0.0
     for number, (name, inputs) in enumerate(passes.items()):
         last = number == len(passes) - 1
@@ -57,7 +57,7 @@ def domain_step(
             if not last and is_model_wrapper(model):
                 contexts.enter_context(model.no_sync())
             contexts.enter_context(optim_wrapper.optim_context(model))
-            contexts.enter_context(_seeded_as_pass(first, number))
+            contexts.enter_context(seeded_as_pass(first, number))
             losses = model(inputs, mode=name)
         loss, values = method.parse_losses(losses)
         _backward(optim_wrapper, loss, count=last)
@@ -70,14 +70,24 @@ def domain_step(
 
 
 @torch.no_grad()
-def _make_passes(method: nn.Module, data: dict) -> dict[str, DomainInputs]:
-    batch = method.data_preprocessor(data, training=True)
-    passes = method.passes(*(domain_inputs(batch, domain) for domain in DOMAINS))
-    for name in passes or ['some']:
-        if not hasattr(method, f'{name}_losses'):
+def make_passes(method: UDASegmentor, data: dict) -> dict[str, DomainInputs]:
+    """What the passes of a step run on, by their names, under the step's seed.
+
+    Args:
+        method: The method, bare.
+        data: A batch as the loader gives it.
+
+    Raises:
+        InputError: There is no pass, or one without losses.
+    """
+    with _seeded_as_step(data['data_samples'][0].metainfo):
+        batch = method.data_preprocessor(data, training=True)
+        passes = method.passes(*(domain_inputs(batch, domain) for domain in DOMAINS))
+    for name in passes or ['source']:
+        if not passes or not hasattr(method, f'{name}_losses'):
             raise InputError(
                 f'{type(method).__name__}.passes: gives {", ".join(passes) or "none"}; '
-                f'{name}_losses(view) is missing'
+                f'add {name}_losses(view), or a pass of that name'
             )
     return passes
 
@@ -89,7 +99,13 @@ def _seeded_as_step(meta: dict) -> AbstractContextManager[None]:
     return seeded(seed, meta['step'], OF_STEP)
 
 
-def _seeded_as_pass(meta: dict, number: int) -> AbstractContextManager[None]:
+def seeded_as_pass(meta: dict, number: int) -> AbstractContextManager[None]:
+    """Seed the generators for a forward pass, then restore them.
+
+    Args:
+        meta: Metainfo of the first sample of this rank's batch.
+        number: How many passes came before.
+    """
     return seeded(*meta['draw'], OF_PASS + number) if 'draw' in meta else nullcontext()
 
 

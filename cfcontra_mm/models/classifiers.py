@@ -46,12 +46,13 @@ def add_classifier(head: BaseDecodeHead) -> None:
     Raises:
         InputError: The head has neither.
     """
+    last = getattr(head, 'conv_seg', None)
     if isinstance(head, DLV2Head):
         if head.classifiers == 1:
             head.add_classifier()
-    elif isinstance(getattr(head, 'conv_seg', None), nn.Conv2d):
-        head.conv_seg = TwinClassifier(head.conv_seg)
-    else:
+    elif isinstance(last, nn.Conv2d):
+        head.conv_seg = TwinClassifier(last)
+    elif not isinstance(last, TwinClassifier):
         raise InputError(
             f'model.decode_head: a {type(head).__name__} has no conv_seg of which a '
             'second classifier could be made; choose another head'

@@ -19,6 +19,7 @@ from raw_files import (
 )
 
 from cfcontra_mm.datasets import DomainDataset, DomainSampler, Draw, domain
+from cfcontra_mm.datasets.domain import seeded_as
 from cfcontra_mm.errors import InputError
 
 RANDOM = [
@@ -67,6 +68,8 @@ class TestDataset:
         dataset = DomainDataset(sources, DATASETS.build(target_cfg(target)))
         assert dataset.domain_ranges == dict(source=range(4), target=range(4, 5))
         assert dataset[3]['data_samples'].img_path == str(roots[1] / 'images/00002.png')
+        parts = dict(source=[range(2), range(2, 4)], target=[range(4, 5)])
+        assert dataset.part_ranges == parts
 
     def test_a_draw_fixes_all_randomness(self, make_pair):
         dataset = make_pair(augment=RANDOM)
@@ -78,6 +81,32 @@ class TestDataset:
         dataset.seed += 1
         others = [dataset[Draw(2, count)]['inputs'] for count in range(8, 16)]
         assert not all(torch.equal(first, other) for other in others)
+
+    def test_a_sample_names_its_draw_and_step(self, make_pair):
+        dataset = make_pair()
+        assert 'draw' not in dataset[2]['data_samples']
+        for count, draw in enumerate(draws(9, dataset, source=2, target=1)):
+            meta = dataset[draw]['data_samples'].metainfo
+            assert meta['draw'] == (7, draw.count)
+            assert meta['step'] == count // 3
+
+    @pytest.mark.parametrize('rank', [0, 1])
+    def test_ranks_are_in_the_same_step(self, make_pair, rank):
+        dataset = make_pair()
+        for place, draw in enumerate(draws(9, dataset, rank, 2, source=2, target=1)):
+            assert dataset[draw]['data_samples'].step == place // 3
+
+    def test_what_is_drawn_for_an_image_follows_from_its_draw(self, make_pair):
+        dataset = make_pair()
+        found = []
+        for before in range(2):
+            random.random(), torch.rand(before)
+            for count in (4, 5):
+                with seeded_as(dataset[Draw(0, count)]['data_samples']):
+                    found.append((random.random(), np.random.rand(), torch.rand(1)))
+        first, second, again, _ = found
+        assert first == again
+        assert not {*first} & {*second}
 
     def test_random_state_is_restored(self, make_pair):
         dataset = make_pair(augment=RANDOM)
@@ -233,6 +262,53 @@ class TestSampler:
         ) as order:
             next(iter(skipping))
         assert order.call_count == 1
+
+    @pytest.fixture
+    def two_sources(self, tmp_path):
+        """Sources of 2 and 3 images, and a target of 1."""
+        stems = ['00001', '00002', '00003']
+        roots = [write_gta5(tmp_path / f'{n}', stems[:n]) for n in (2, 3)]
+        target = target_cfg(write_cityscapes(tmp_path, 'train', 1))
+        return DomainDataset([source_cfg(root) for root in roots], target)
+
+    def test_sources_are_drawn_in_a_stated_proportion(self, two_sources):
+        per_domain = dict(source=[1, 3], target=2)
+        got = draws(60, two_sources, **per_domain)
+        assert [draw.count for draw in got] == list(range(60))
+        assert sampler(two_sources, **per_domain).per_domain == dict(source=4, target=2)
+        first = [draw.index for draw in got if draw.index in range(2)]
+        second = [draw.index for draw in got if draw.index in range(2, 5)]
+        assert (len(first), len(second)) == (10, 30)
+        assert all({*first[i : i + 2]} == {0, 1} for i in range(0, 10, 2))
+        assert all({*second[i : i + 3]} == {2, 3, 4} for i in range(0, 30, 3))
+        assert len({tuple(first[i : i + 2]) for i in range(0, 10, 2)}) == 2
+
+    def test_ranks_share_a_proportion_too(self, two_sources):
+        per_domain, doubled = dict(source=[1, 2]), dict(source=[2, 4])
+        shards = [draws(30, two_sources, rank, 2, **per_domain) for rank in range(2)]
+        one = draws(60, two_sources, **doubled)
+        for i in range(10):
+            shared = [d for shard in shards for d in shard[3 * i : 3 * (i + 1)]]
+            assert Counter(shared) == Counter(one[6 * i : 6 * (i + 1)])
+
+    def test_a_proportion_is_resumed(self, two_sources):
+        drained = draws(40, two_sources, source=[1, 2], target=1)[17:]
+        skipping = sampler(two_sources, source=[1, 2], target=1)
+        skipping.skip(17)
+        assert list(itertools.islice(skipping, 23)) == drained
+
+    @pytest.mark.parametrize(
+        ('source', 'message'),
+        [
+            ([1, 1, 1], r'per_domain\.source: 3 numbers for 2 data sets'),
+            ([1, 0], r'per_domain\.source: must be at least 1, not \[1, 0\]'),
+        ],
+    )
+    def test_a_proportion_of_other_data_sets_is_refused(
+        self, two_sources, source, message
+    ):
+        with pytest.raises(InputError, match=message):
+            DomainSampler(two_sources, dict(source=source), seed=0)
 
     @pytest.mark.parametrize(
         ('per_domain', 'message'),

@@ -6,11 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from helpers import build_method, tiny_config
+from helpers import build_method, case_of, tiny_config
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner, get_priority
-from train_worker import training
 
+from cfcontra_mm.contract.jobs import training_config
 from cfcontra_mm.engine import (
     FiniteLossHook,
     MemoryBankHook,
@@ -25,7 +25,7 @@ class Training:
     """As much of a runner as the hooks look at, on a tiny ToyStreets pair."""
 
     def __init__(self, root, batch=2, **changes):
-        cfg = training('cfcontra', str(root), 'none')
+        cfg = training_config(case_of('cfcontra'), str(root), 'none', {})
         cfg.model.threshold = 0.01
         cfg.model.backbone.update(changes)
         cfg.train_dataloader.batch_size = 2 * batch

@@ -4,7 +4,6 @@ import copy
 
 import pytest
 from alternating import alternate, jointly
-from ddp_worker import RANKS, batch_of, still
 from helpers import (
     CONFIGS,
     build_method,
@@ -16,6 +15,7 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from torch import nn
 
+from cfcontra_mm.contract.jobs import RANKS, batch_of, still
 from cfcontra_mm.engine import JointOptimWrapper, domain_step
 from cfcontra_mm.engine.amp import enable_amp
 from cfcontra_mm.errors import InputError

@@ -11,8 +11,10 @@ from torch.nn.functional import interpolate
 
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.methods.base import domain_inputs
+from cfcontra_mm.models.classifiers import add_classifier
 
 CLASSES = 19
+GAN = dict(type='GANLoss')
 
 
 def build(folder, **changes):
@@ -40,7 +42,7 @@ def run(model, iteration=0):
     views = {d: model.view(domain_inputs(batch, d)) for d in ('source', 'target')}
     losses = {
         'source': model.source_losses(views['source']),
-        'target': model.target_losses(views['target'], views['source'].inputs),
+        'target': model.target_losses(views['target']),
     }
     logits = {d: {k: v.detach() for k, v in views[d].logits.items()} for d in views}
     return losses, logits
@@ -87,7 +89,12 @@ def mean_loss(scores, label, loss=vanilla, weights=None):
     ],
 )
 def test_the_game_of_each_head(folder, gan, maps, loss):
-    model = build(folder, gan=gan)
+    heads = dict(decode=1e-3, aux=2e-4)
+    losses = {
+        name: dict(type='GANLoss', gan_type=gan, loss_weight=weight)
+        for name, weight in heads.items()
+    }
+    model = build(folder, loss_adversarial=losses)
     losses, logits = run(model)
     for name, weight in (('decode', 1e-3), ('aux', 2e-4)):
         judge = model.discriminators[name]
@@ -154,7 +161,7 @@ def test_clans_weight_has_a_gradient_for_the_network_alone(iteration):
     MessageHub.get_current_instance().update_info('iter', iteration)
     for part in model.discriminators.parameters():
         part.data.zero_()  # All scores are 0, so that they pass no gradient on.
-    losses = model.target_losses(view, None)
+    losses = model.target_losses(view)
     losses['decode.loss_disc'].backward(retain_graph=True)
     assert all(p.grad is None for p in model.decode_head.parameters())
     model.zero_grad()
@@ -186,9 +193,7 @@ def test_clans_supervised_loss_is_that_of_both_classifiers():
 
 
 def test_the_single_level_variant_has_one_classifier_and_one_discriminator():
-    model = build(
-        'adaptsegnet', auxiliary_head=None, adversarial_weights=dict(decode=1e-3)
-    )
+    model = build('adaptsegnet', auxiliary_head=None)
     losses, _ = run(model)
     assert set(losses['target']) == {'decode.loss_adv', 'decode.loss_disc'}
     assert list(model.discriminators) == list(model.heads) == ['decode']
@@ -198,8 +203,9 @@ def test_the_single_level_variant_has_one_classifier_and_one_discriminator():
     ('folder', 'changes', 'said'),
     [
         ('adaptsegnet', dict(gan='wgan'), "'wgan' is none of vanilla, lsgan"),
-        ('adaptsegnet', dict(auxiliary_head=None), 'names decode, aux'),
-        ('advent', dict(auxiliary_head=None), 'names decode, aux'),
+        ('adaptsegnet', dict(loss_adversarial={}), 'names no head'),
+        ('advent', dict(loss_adversarial=dict(neck=GAN)), 'names neck, .* has decode'),
+        ('advent', dict(auxiliary_head=None, loss_adversarial=dict(aux=GAN)), 'aux'),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(folder, changes, said):
@@ -207,8 +213,51 @@ def test_settings_that_mean_nothing_are_refused(folder, changes, said):
         build(folder, **changes)
 
 
-def test_clan_needs_two_classifiers():
+def test_clan_needs_a_head_whose_classifier_can_be_doubled():
+    with pytest.raises(InputError, match='a Identity has no conv_seg'):
+        add_classifier(torch.nn.Identity())
+
+
+@pytest.mark.parametrize(
+    ('folder', 'old', 'new'),
+    [
+        (
+            'adaptsegnet',
+            dict(adversarial_weights=dict(decode=0.3, aux=0.1), gan='lsgan'),
+            dict(
+                loss_adversarial=dict(
+                    decode=dict(type='GANLoss', gan_type='lsgan', loss_weight=0.3),
+                    aux=dict(type='GANLoss', gan_type='lsgan', loss_weight=0.1),
+                )
+            ),
+        ),
+        (
+            'clan',
+            dict(adversarial_weight=0.2, divergence_weight=0.5),
+            dict(
+                loss_adversarial=dict(type='GANLoss', loss_weight=0.2),
+                loss_discrepancy=dict(type='WeightDiscrepancyLoss', loss_weight=0.5),
+            ),
+        ),
+    ],
+)
+def test_old_names_of_settings_are_understood(folder, old, new):
+    with pytest.warns(FutureWarning, match='is now model.loss_adversarial'):
+        model = build(folder, **old)
+    (found, _), (expected, _) = run(model), run(build(folder, **new))
+    assert found == expected
+    # A config of before, which has the old names alone.
+    cfg = tiny_config(folder).model
+    for name in ('loss_adversarial', 'loss_discrepancy'):
+        cfg.pop(name, None)
+    cfg.update(old)
+    with pytest.warns(FutureWarning):
+        assert run(build_method(cfg).double())[0] == expected
+
+
+def test_clan_takes_checkpoints_whose_config_names_two_classifiers():
     cfg = tiny_config('clan').model
-    cfg.decode_head.classifiers = 1
-    with pytest.raises(InputError, match='classifiers=2'):
-        build_method(cfg)
+    cfg.decode_head.classifiers = 2
+    old, new = build_method(cfg), build('clan').float()
+    assert old.state_dict().keys() == new.state_dict().keys()
+    new.load_state_dict(old.state_dict())

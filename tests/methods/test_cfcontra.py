@@ -5,13 +5,21 @@ import math
 
 import pytest
 import torch
-from helpers import begin_centers, build_method, random_batch, sample, tiny_config
+from helpers import (
+    begin_centers,
+    build_method,
+    random_batch,
+    sample,
+    step_losses,
+    tiny_config,
+)
 
 from cfcontra_mm.engine.hooks import move_centers
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.methods.base import domain_inputs
 
 IGNORE = 255
+ENTROPY = dict(type='EntropyLoss')
 
 
 def build(**changes):
@@ -68,12 +76,6 @@ def slow_contrast(rows, labels, centers, valid):
     return sum(terms) / len(terms)
 
 
-def losses(model, data):
-    batch = model.data_preprocessor(copy.deepcopy(data), training=True)
-    parts = [model(batch, mode=domain) for domain in ('source', 'target')]
-    return parts[0] | parts[1]
-
-
 def test_the_four_terms_of_eq_19():
     model, data = build(), random_batch(1)
     banks = {
@@ -84,7 +86,7 @@ def test_the_four_terms_of_eq_19():
     source, labels = pixels(model, 'source', data)
     target, _ = pixels(model, 'target', data)
     pseudo = slow_pseudo_labels(target, *banks['source'], 0.01)
-    found = losses(model, data)
+    found = step_losses(model, data)
     used = model.pseudo_labels(torch.stack(target).float()).tolist()
     # Only where the gap is the threshold itself may rounding decide.
     assert sum(a != b for a, b in zip(used, pseudo, strict=True)) <= 1
@@ -102,7 +104,7 @@ def test_the_four_terms_of_eq_19():
 
 
 def test_intra_keeps_the_terms_within_a_domain():
-    found = losses(build(terms='intra'), random_batch(1))
+    found = step_losses(build(terms='intra'), random_batch(1))
     terms = {key for key in found if 'contra' in key}
     assert terms == {'source.loss_contra_source', 'target.loss_contra_target'}
 
@@ -111,7 +113,7 @@ def test_entropy_has_its_weights():
     model, data = build(), random_batch(1)
     batch = model.data_preprocessor(copy.deepcopy(data), training=True)
     logits = model.view(domain_inputs(batch, 'target')).logits
-    found = losses(model, data)
+    found = step_losses(model, data)
     for name, weight in (('decode', 1e-3), ('aux', 2e-4)):
         p = logits[name].double().softmax(1)
         entropy = -(p * p.clamp(min=1e-300).log()).sum(1).mean() / math.log(19)
@@ -131,7 +133,7 @@ def test_each_domain_moves_its_own_centers_unless_crossed(cross_update):
     source, labels = pixels(model, 'source', data)
     target, _ = pixels(model, 'target', data)
     pseudo = model.pseudo_labels(torch.stack(target).float()).tolist()
-    losses(model, data)
+    step_losses(model, data)
     move_centers(bank)
     rows = {'source': (source, labels), 'target': (target, pseudo)}
     for place, domain in enumerate(rows):
@@ -152,7 +154,7 @@ def test_each_domain_moves_its_own_centers_unless_crossed(cross_update):
 
 def test_without_centers_there_is_no_contrast_and_no_pseudo_label():
     model = build_method(tiny_config('cfcontra').model)
-    found = losses(model, random_batch(1))
+    found = step_losses(model, random_batch(1))
     assert found['target.pseudo_share'].item() == 0
     assert all(v.item() == 0 for k, v in found.items() if 'contra' in k)
     sum(v for k, v in found.items() if 'loss' in k).backward()
@@ -174,14 +176,14 @@ def test_raw_distances_compare_raw_features_with_unit_centers():
 def test_without_head_the_features_themselves_are_compared():
     model = build(projection_head=None)
     assert model.class_centers.centers.shape == (2, 19, 64)
-    assert losses(model, random_batch(1))['source.loss_contra_source'] > 0
+    assert step_losses(model, random_batch(1))['source.loss_contra_source'] > 0
 
 
 @pytest.mark.parametrize('structure', ['linear', 'moco', 'byol', 'simclr'])
 def test_every_head_of_table_1_trains(structure):
     head = dict(tiny_config('cfcontra').model.projection_head, structure=structure)
     model = build(projection_head=head)
-    found = losses(model, random_batch(1))
+    found = step_losses(model, random_batch(1))
     sum(v for k, v in found.items() if 'contra' in k).backward()
     assert model.projection_head[0].weight.grad.any()
     assert model.backbone.conv1.weight.grad.any()
@@ -209,9 +211,32 @@ def test_predictions_carry_the_pseudo_labels():
     ('setting', 'said'),
     [
         (dict(terms='al'), "model.terms: must be 'all' or 'intra', not 'al'"),
-        (dict(entropy_weights=dict(neck=1.0)), 'entropy_weights: names .*neck'),
+        (dict(loss_entropy=dict(neck=ENTROPY)), 'loss_entropy: names .*neck'),
     ],
 )
 def test_a_setting_that_means_nothing_is_refused(setting, said):
     with pytest.raises(InputError, match=said):
         build(**setting)
+
+
+def test_old_names_of_settings_are_understood():
+    old = dict(
+        temperature=0.1,
+        contrast_weight=0.2,
+        include_positive=False,
+        entropy_weights=dict(decode=0.3),
+    )
+    loss = dict(
+        type='ClassContrastiveLoss',
+        temperature=0.1,
+        loss_weight=0.2,
+        include_positive=False,
+    )
+    entropy = {
+        k: dict(ENTROPY, loss_weight=w) for k, w in dict(decode=0.3, aux=2e-4).items()
+    }
+    with pytest.warns(FutureWarning, match='temperature is now model.loss_contrast.'):
+        found = step_losses(build(**old), random_batch(1))
+    assert found == step_losses(
+        build(loss_contrast=loss, loss_entropy=entropy), random_batch(1)
+    )

@@ -1,0 +1,49 @@
+"""Run the contract tests on the methods that a module registers."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from cfcontra_mm.errors import InputError
+
+
+def main() -> int:
+    """Run pytest; its exit status, or 2 for wrong input."""
+    parser = argparse.ArgumentParser(
+        prog='python -m cfcontra_mm.contract',
+        description=__doc__,
+        epilog="Other options are pytest's, for example -x or -k ranks.",
+    )
+    parser.add_argument('module', help='for example my_package.my_method')
+    parser.add_argument(
+        '--config', help="config of the method; default: its constructor's settings"
+    )
+    args, options = parser.parse_known_args()
+    sys.path.insert(0, os.getcwd())
+    try:
+        return _run(args.module, args.config, options)
+    except InputError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+
+
+def _run(module: str, config: str | None, options: list[str]) -> int:
+    try:
+        import pytest
+    except ImportError as error:
+        raise InputError(
+            "pytest is not installed; pip install 'cfcontra-mm[contract]'"
+        ) from error
+    from .cases import Selection, cases_of
+
+    selection = Selection(cases_of(module, config))
+    folder = Path(__file__).parent
+    # Neither the settings nor the caches of the project that this is called in.
+    own = ['-c', os.devnull, '--rootdir', str(folder), '-p', 'no:cacheprovider']
+    arguments = [str(folder), *own, *options]
+    return int(pytest.main(arguments, plugins=[selection]))
+
+
+if __name__ == '__main__':
+    sys.exit(main())

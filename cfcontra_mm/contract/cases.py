@@ -1,0 +1,155 @@
+"""What is tested: each method on each tiny network."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmengine.config import Config
+from mmseg.registry import MODELS
+
+import cfcontra_mm
+from cfcontra_mm.config_file import open_config
+from cfcontra_mm.errors import InputError
+from cfcontra_mm.methods import UDASegmentor
+
+NETWORKS = Path(__file__).parent / 'networks'
+CONFIG = 'deeplabv2_r18_toystreets.py'
+NETWORK_PARTS = (
+    'data_preprocessor',
+    'backbone',
+    'neck',
+    'decode_head',
+    'auxiliary_head',
+    'train_cfg',
+    'test_cfg',
+    'pretrained',
+    'init_cfg',
+)
+"""What of a config's ``model`` is the network's and not the method's."""
+
+
+def configs_folder() -> Path:
+    """The configs of the checkout or, in an installed package, those for ``mim``.
+
+    Raises:
+        InputError: The package was installed without them.
+    """
+    package = Path(cfcontra_mm.__file__).parent
+    for folder in (package.parent / 'configs', package / '.mim' / 'configs'):
+        if (folder / '_base_').is_dir():
+            return folder
+    raise InputError(f'{package}: has no configs beside it; install it from a wheel')
+
+
+@dataclass(frozen=True)
+class Case:
+    """A method on a network.
+
+    Args:
+        method: Its name in mmseg's registry.
+        network: One of ``NETWORKS`` by its name.
+        config: Config of the method, for its settings; those of its constructor if
+            ``None``.
+        modules: What to import before the method is there.
+    """
+
+    method: str
+    network: str
+    config: str | None = None
+    modules: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f'{self.method}-{self.network}'
+
+    def load(self) -> Config:
+        """The config of the method on the network, with ToyStreets as its data."""
+        for module in self.modules:
+            importlib.import_module(module)
+        cfg = open_config(configs_folder() / 'source_only' / CONFIG)
+        network = open_config(NETWORKS / f'{self.network}.py').model
+        own = open_config(self.config) if self.config else Config(dict(model={}))
+        settings = {k: v for k, v in own.model.items() if k not in NETWORK_PARTS}
+        cfg.model = copy.deepcopy(network.to_dict() | settings | dict(type=self.method))
+        cfg.custom_hooks = own.get('custom_hooks', [])
+        for key, value in own.get('optim_wrapper', {}).items():
+            if key not in ('type', 'optimizer', 'paramwise_cfg'):
+                cfg.optim_wrapper[key] = value
+        return cfg
+
+
+def registered_methods() -> dict[str, type[UDASegmentor]]:
+    """Every method in mmseg's registry, by its name."""
+    return {
+        name: kind
+        for name, kind in MODELS.module_dict.items()
+        if isinstance(kind, type) and issubclass(kind, UDASegmentor)
+    }
+
+
+def shipped_cases() -> list[Case]:
+    """The methods of this package, each with the settings of its ToyStreets config."""
+    paths = sorted(configs_folder().glob(f'[!_]*/{CONFIG}'))
+    configs: dict[str, str] = {}
+    for path in paths:
+        configs.setdefault(open_config(path).model.type, str(path))
+    names = [
+        name
+        for name, kind in registered_methods().items()
+        if kind.__module__.startswith('cfcontra_mm.')
+    ]
+    return [Case(n, net, configs.get(n)) for n in sorted(names) for net in networks()]
+
+
+def cases_of(module: str, config: str | None) -> list[Case]:
+    """The methods that a module registers.
+
+    Args:
+        module: Its dotted name.
+        config: Config with the settings of the one method that it registers, or that
+            the config names.
+
+    Raises:
+        InputError: The module cannot be imported or registers no method, or the config
+            is of another one.
+    """
+    try:
+        importlib.import_module(module)
+    except ImportError as error:
+        raise InputError(f'{module}: cannot be imported ({error})') from error
+    names = [
+        name
+        for name, kind in registered_methods().items()
+        if f'{kind.__module__}.'.startswith(f'{module}.')
+    ]
+    if config:
+        kind = open_config(config).get('model', {}).get('type')
+        names = [name for name in names if name == kind]
+    if not names:
+        raise InputError(
+            f'{module}: registers no method{f" of the type of {config}" * bool(config)}'
+            '; a method is a UDASegmentor under @MODELS.register_module()'
+        )
+    return [Case(n, net, config, (module,)) for n in names for net in networks()]
+
+
+def networks() -> list[str]:
+    """Names of the tiny networks."""
+    return sorted(path.stem for path in NETWORKS.glob('*.py'))
+
+
+class Selection:
+    """The cases to test in place of the shipped ones, as a plugin of pytest.
+
+    Args:
+        cases: Cases.
+    """
+
+    plugin_name = 'contract-selection'
+
+    def __init__(self, cases: list[Case]) -> None:
+        self.cases = cases
+        # By which pytest registers it.
+        self.__name__ = self.plugin_name

@@ -1,0 +1,40 @@
+# DeepLabV2 of 8 to 64 channels, with an auxiliary head; no dropout.
+model = dict(
+    data_preprocessor=dict(
+        type='DomainPreprocessor',
+        mean=[104.00698793, 116.66876762, 122.67891434],
+        std=[1.0, 1.0, 1.0],
+        bgr_to_rgb=False,
+        pad_val=0,
+        seg_pad_val=255,
+        size_divisor=1,
+    ),
+    backbone=dict(
+        type='DeepLabResNet',
+        depth=18,
+        base_channels=8,
+        strides=(1, 2, 1, 1),
+        dilations=(1, 1, 2, 4),
+        out_indices=(2, 3),
+        norm_cfg=dict(type='BN', requires_grad=True),
+        norm_eval=False,
+    ),
+    decode_head=dict(
+        type='DLV2Head',
+        in_channels=64,
+        in_index=1,
+        num_classes=19,
+        align_corners=True,
+        loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True),
+    ),
+    auxiliary_head=dict(
+        type='DLV2Head',
+        in_channels=32,
+        in_index=0,
+        num_classes=19,
+        align_corners=True,
+        loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True, loss_weight=0.1),
+    ),
+    train_cfg=dict(),
+    test_cfg=dict(mode='whole'),
+)

@@ -1,0 +1,65 @@
+"""A training that was stopped ends as one that never stopped, bit by bit."""
+
+import pytest
+import torch
+
+from .jobs import run_jobs, train
+
+pytestmark = pytest.mark.slow
+OTHERS = {
+    # Resumed after two iterations, by a process of its own.
+    'resumed': dict(num_workers=2, resume=True),
+    # Validated after every iteration.
+    'validated': {'train_cfg.val_interval': 1, 'num_workers': 2},
+}
+
+
+@pytest.fixture(scope='module')
+def trained(case, tiny_toystreets, tmp_path_factory):
+    """Folder of the trainings of a case, straight and in other ways."""
+    out = tmp_path_factory.mktemp('trained')
+    half = str(out / 'straight' / 'iter_2.pth')
+    for name, options in {'straight': {}, **OTHERS}.items():
+        options = dict(options)
+        if options.get('resume'):
+            options['load_from'] = half
+        run_jobs(train, [(case, str(tiny_toystreets), str(out / name), options)])
+    return out
+
+
+def state(folder, iteration=4):
+    checkpoint = torch.load(folder / f'iter_{iteration}.pth', weights_only=False)
+    kept = ('state_dict', 'optimizer', 'param_schedulers')
+    return dict(leaves({key: checkpoint[key] for key in kept}))
+
+
+def leaves(node, path=''):
+    """Every value under nested dicts and lists, with its dotted path."""
+    if not isinstance(node, (dict, list, tuple)):
+        yield path, node
+        return
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+        yield from leaves(value, f'{path}.{key}' if path else str(key))
+
+
+def different(first, second):
+    assert first.keys() == second.keys()
+    return [key for key in first if not same(first[key], second[key])]
+
+
+def same(first, second):
+    if isinstance(first, torch.Tensor):
+        return torch.equal(first, second)
+    return first == second
+
+
+@pytest.mark.parametrize('name', OTHERS)
+def test_ends_as_the_straight_training(trained, name):
+    assert different(state(trained / 'straight'), state(trained / name)) == []
+
+
+def test_the_last_iterations_moved_what_is_compared(trained):
+    straight = trained / 'straight'
+    moved = different(state(straight, 2), state(straight))
+    for part in ('backbone.', 'decode_head.', 'exp_avg', 'running_mean'):
+        assert any(part in key for key in moved), part

@@ -1,0 +1,28 @@
+"""Methods of other packages."""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from importlib.metadata import entry_points
+
+GROUP = 'cfcontra_mm.methods'
+
+
+def load_plugins() -> None:
+    """Import the modules that installed packages name in the entry-point group.
+
+    Each registers its methods. One that cannot be imported is left out with a warning,
+    since the methods of all others do not need it.
+    """
+    for entry in entry_points(group=GROUP):
+        try:
+            # Not the attribute: the package may be what imports this one, half-way.
+            importlib.import_module(entry.module)
+        except Exception as error:
+            name = entry.dist.name if entry.dist else entry.name
+            warnings.warn(
+                f'{name}: its methods ({entry.value}) are not there, since they cannot '
+                f'be imported ({type(error).__name__}: {error})',
+                stacklevel=2,
+            )
