@@ -188,6 +188,9 @@ class TestAUsersConfig:
         assert cfg.train_cfg.max_iters == 50
         assert [scheduler.end for scheduler in cfg.param_scheduler] == [50]
         assert run_name(MINENT, str(network), str(pair)) == 'tiny_mine'
+        # Even if it has the name of a shipped one.
+        namesake = network.rename(tmp_path / 'deeplabv2_r18.py')
+        assert open_config(MINENT, network=str(namesake)).iterations == 100
 
     def test_joins_a_network_and_a_pair_itself(self, tmp_path):
         base = tmp_path / 'mine.py'
