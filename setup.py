@@ -89,6 +89,15 @@ setup(
         'contract': ['pytest'],
         'ray': ['ray'],
         'slurm': ['submitit'],
-        'dev': ['pytest', 'pytest-xdist', 'ray', 'ruff', 'selenium', 'submitit'],
+        'timm': ['timm>=1'],
+        'dev': [
+            'pytest',
+            'pytest-xdist',
+            'ray',
+            'ruff',
+            'selenium',
+            'submitit',
+            'timm>=1',
+        ],
     },
 )

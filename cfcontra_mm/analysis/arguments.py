@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from cfcontra_mm.engine.launch import add_options_argument
+from cfcontra_mm.engine.launch import add_network_arguments, add_options_argument
 
 
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the config of a run and the option that overrides its settings."""
+    """Add the config of a run and the options that change its settings."""
     parser.add_argument('config', help='for example configs/METHOD/CONFIG.py')
+    add_network_arguments(parser)
     add_options_argument(parser)
 
 

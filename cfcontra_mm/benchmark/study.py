@@ -28,6 +28,9 @@ class Row:
         cost: Rough time of one iteration relative to the cheapest row; decides
             which runs start first and the ETA of runs that have not started.
         needs: Names of the preparations that its runs build on.
+        network: In place of the config's own and of the study's; see
+            :func:`~cfcontra_mm.config_file.open_config`.
+        pair: Likewise.
     """
 
     name: str
@@ -35,6 +38,8 @@ class Row:
     overrides: dict[str, Any] = field(default_factory=dict, hash=False)
     cost: float = 1.0
     needs: tuple[str, ...] = ()
+    network: str | None = None
+    pair: str | None = None
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,8 @@ class Study:
         feature_rows: Rows whose pixel features the report shows.
         block_length: So many neighbouring validation images are drawn together when
             chance is weighed: frames of a video are no chances of their own.
+        network: Of every row that names none, in place of its config's own.
+        pair: Likewise.
     """
 
     name: str
@@ -130,6 +137,8 @@ class Study:
     preparations: tuple[Preparation, ...] = ()
     feature_rows: tuple[str, ...] = ()
     block_length: int = 1
+    network: str | None = None
+    pair: str | None = None
 
     def measured(self) -> list[Row]:
         """Rows that are trained here."""
@@ -140,12 +149,18 @@ class Study:
         return {**self.shared, **row.overrides}
 
     def resolve(self, row: Row) -> Config:
-        """The config of a row with all that it overrides.
+        """The config of a row, over its network and pair, with all that it overrides.
 
         Raises:
-            InputError: The file is missing or broken, or an override does not fit.
+            InputError: The file is missing or broken, or an override, the network or
+                the pair does not fit.
         """
-        return read_config(row.config, self.overrides(row))
+        return read_config(
+            row.config,
+            self.overrides(row),
+            network=row.network or self.network,
+            pair=row.pair or self.pair,
+        )
 
     def test_config(self) -> Config:
         """The config whose test split is shown in pictures: that of the first row.
@@ -180,12 +195,15 @@ def load_study(path: Path) -> Study:
     return study
 
 
-def read_config(path: Path | str, overrides: Mapping[str, Any] | None = None) -> Config:
+def read_config(
+    path: Path | str, overrides: Mapping[str, Any] | None = None, **parts: str | None
+) -> Config:
     """Read a config file without importing what it names.
 
     Args:
         path: The file.
         overrides: Settings in place of its own, by their dotted keys.
+        **parts: ``network`` and ``pair``, as for ``open_config``.
 
     Raises:
         InputError: The file is missing or broken, or an override does not fit.
@@ -194,6 +212,6 @@ def read_config(path: Path | str, overrides: Mapping[str, Any] | None = None) ->
         raise InputError(
             f'{path}: no such config; give its path from the working directory'
         )
-    config = open_config(path, import_modules=False)
+    config = open_config(path, import_modules=False, **parts)
     override(config, overrides or {}, f'{path}: overrides')
     return config

@@ -17,6 +17,7 @@ from mmengine.config import Config, DictAction
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner, find_latest_checkpoint
 
+from cfcontra_mm.combination import run_name
 from cfcontra_mm.config_file import open_config, override
 from cfcontra_mm.errors import InputError
 
@@ -104,11 +105,22 @@ class CfgOptions(DictAction):
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that training and testing share."""
     parser.add_argument('--work-dir', help='default: work_dirs/METHOD/CONFIG')
+    add_network_arguments(parser)
     add_options_argument(parser)
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
     add_trust_argument(parser)
     # torch.distributed.launch, which mim starts, passes it.
     parser.add_argument('--local-rank', '--local_rank', help=argparse.SUPPRESS)
+
+
+def add_network_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that run the method of a config elsewhere."""
+    for kind in ('network', 'pair'):
+        parser.add_argument(
+            f'--{kind}',
+            metavar='NAME',
+            help=f"one of configs/_base_/{kind}s, or a file, for the config's own",
+        )
 
 
 def add_options_argument(parser: argparse.ArgumentParser) -> None:
@@ -143,30 +155,35 @@ def setup_config(args: argparse.Namespace, needs: Sequence[str]) -> Config:
         InputError: The config cannot be used.
     """
     use_safe_loading(args.trust_checkpoint)
-    cfg = load_config(args.config, args.cfg_options)
+    cfg = load_config(args.config, args.cfg_options, args.network, args.pair)
     for key in needs:
         if cfg.get(key) is None:
             raise InputError(f'{args.config}: {_MISSING.format(key)}')
     if args.work_dir:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
-        config = Path(args.config).resolve()
-        cfg.work_dir = str(Path('work_dirs', config.parent.name, config.stem))
+        method = Path(args.config).resolve().parent.name
+        name = run_name(args.config, args.network, args.pair)
+        cfg.work_dir = str(Path('work_dirs', method, name))
     init_distributed(cfg, args.launcher, args.local_rank)
     return cfg
 
 
-def load_config(path: str, options: dict) -> Config:
+def load_config(
+    path: str, options: dict, network: str | None = None, pair: str | None = None
+) -> Config:
     """Read a config, override some settings and fill in a user's own folders.
 
     Args:
         path: Config file.
         options: Settings by their dotted keys.
+        network: See :func:`~cfcontra_mm.config_file.open_config`.
+        pair: See there.
 
     Raises:
         InputError: The file is missing or broken, or an option does not fit.
     """
-    cfg = open_config(path)
+    cfg = open_config(path, network=network, pair=pair)
     override(cfg, options, '--cfg-options')
     if cfg.get('folders') is not None:
         from cfcontra_mm.datasets.folders import apply_folders

@@ -5,6 +5,7 @@ from .class_centers import ClassCenterBank
 from .data_preprocessor import DomainPreprocessor
 from .discriminator import FCDiscriminator
 from .dlv2_head import DLV2Head
+from .pretrained import MiT, TimmFeatures
 from .projection_head import ProjectionHead
 from .teacher import Teacher
 from .translation import AdaINStyleTransfer, StylePreprocessor, VGGEncoder
@@ -16,8 +17,10 @@ __all__ = [
     'DeepLabResNet',
     'DomainPreprocessor',
     'FCDiscriminator',
+    'MiT',
     'ProjectionHead',
     'StylePreprocessor',
     'Teacher',
+    'TimmFeatures',
     'VGGEncoder',
 ]

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import torch
-from mmengine.logging import MMLogger
 from mmseg.models.backbones import ResNet
 from mmseg.registry import MODELS
 from torch import nn
 
-from cfcontra_mm.errors import InputError
-from cfcontra_mm.models.weights import read_weights, torchvision_weights
+from cfcontra_mm.models.weights import load_start, read_weights, torchvision_weights
 
 IMAGENET_STD = (0.229, 0.224, 0.225)
 """Deviation of RGB in [0, 1] that torchvision's weights are trained with."""
@@ -44,23 +42,7 @@ class DeepLabResNet(ResNet):
         if self.weights is None:
             return
         state = _read_weights(self.weights, self.depth)
-        own = self.state_dict()
-        fitting = {k: v for k, v in state.items() if _fits(k, v, own)}
-        # num_batches_tracked is absent from old files and means nothing here.
-        needed = {k for k in own if not k.endswith('num_batches_tracked')}
-        missing = sorted(needed - fitting.keys())
-        if missing:
-            raise InputError(
-                f'{self.weights}: {len(missing)} of {len(needed)} tensors of '
-                f'ResNet-{self.depth} are missing or have another shape, for example '
-                f'{missing[0]}; set model.backbone.weights to a ResNet-{self.depth}'
-            )
-        self.load_state_dict(fitting, strict=False)
-        MMLogger.get_current_instance().info(f'backbone weights: {self.weights}')
-
-
-def _fits(key: str, value: torch.Tensor, own: dict[str, torch.Tensor]) -> bool:
-    return key in own and own[key].shape == value.shape
+        load_start(self, state, self.weights, f'ResNet-{self.depth}')
 
 
 def _read_weights(weights: str, depth: int) -> dict[str, torch.Tensor]:

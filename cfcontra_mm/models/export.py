@@ -21,6 +21,12 @@ PARTS = ('backbone', 'neck', 'decode_head', 'auxiliary_head')
 
 LABEL_TRANSFORMS = ('LoadAnnotations', 'LoadLabels', 'LoadSYNTHIALabels', 'MapLabels')
 
+STOCK_BACKBONES = dict(
+    MiT=dict(type='MixVisionTransformer'),
+    TimmFeatures=dict(type='TIMMBackbone', pretrained=False),
+)
+"""What own backbones are but for the weights that they start from."""
+
 STOCK = ('mmseg', 'mmcv', 'mmengine', 'torch')
 
 # An import statement would make MMEngine take the config for one of its new style.
@@ -113,8 +119,9 @@ def plain_weights(model: dict, state_dict: Mapping[str, Tensor]) -> dict[str, Te
 
 
 def _plain_part(part: dict) -> dict:
-    if part['type'] == 'DeepLabResNet':
-        return {key: value for key, value in part.items() if key != 'weights'}
+    if part['type'] in ('DeepLabResNet', *STOCK_BACKBONES):
+        plain = {key: value for key, value in part.items() if key != 'weights'}
+        return plain | STOCK_BACKBONES.get(part['type'], {})
     if part['type'] != 'DLV2Head':
         return part
     default = inspect.signature(DLV2Head).parameters['dilations'].default

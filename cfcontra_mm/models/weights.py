@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
 from zipfile import is_zipfile
 
 import numpy as np
 import torch
-from mmengine.logging import HistoryBuffer
-from torch import Tensor
+from mmengine.logging import HistoryBuffer, MMLogger
+from torch import Tensor, nn
 
 from cfcontra_mm.errors import InputError
 
@@ -89,15 +91,47 @@ def read_weights(path: str | Path, field: str) -> dict[str, Tensor]:
     """The tensors of a file by their names.
 
     Args:
-        path: File of weights, or a checkpoint.
+        path: File of weights, or a checkpoint; or the address of one, which is
+            downloaded once.
         field: The setting that names the file, for the messages.
 
     Raises:
         InputError: The file is missing, damaged or holds no weights by name.
     """
+    if '://' in str(path):
+        path = _download(str(path), field)
     if not Path(path).is_file():
         raise InputError(f'{path}: no such file; set {field} to a file of weights')
     return weights_of(read_checkpoint(path))
+
+
+def load_start(
+    module: nn.Module, state: Mapping[str, Tensor], name: str, network: str
+) -> None:
+    """Load the weights that a network starts from; what it has no use for is left out.
+
+    Args:
+        module: The network.
+        state: Weights by the network's names.
+        name: Where they come from, for the messages.
+        network: What they must be of, for the messages.
+
+    Raises:
+        InputError: Some are missing or of another shape.
+    """
+    own = module.state_dict()
+    fitting = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape}
+    # num_batches_tracked is absent from old files and means nothing here.
+    needed = {k for k in own if not k.endswith('num_batches_tracked')}
+    missing = sorted(needed - fitting.keys())
+    if missing:
+        raise InputError(
+            f'{name}: {len(missing)} of {len(needed)} tensors of {network} are missing '
+            f'or have another shape, for example {missing[0]}; set '
+            f'model.backbone.weights to weights of {network}'
+        )
+    module.load_state_dict(fitting, strict=False)
+    MMLogger.get_current_instance().info(f'backbone weights: {name}')
 
 
 def torchvision_weights(name: str, network: str, field: str) -> dict[str, Tensor]:
@@ -114,11 +148,27 @@ def torchvision_weights(name: str, network: str, field: str) -> dict[str, Tensor
     import torchvision  # only here, so that all else runs without it
 
     weights = getattr(torchvision.models, name).IMAGENET1K_V1
-    try:
+    with _downloading(f'the ImageNet weights of {network}', weights.url, field):
         return weights.get_state_dict(progress=True, check_hash=True)
+
+
+def _download(url: str, field: str) -> Path:
+    """The file of an address in torch's cache; its name may hold the hash."""
+    path = Path(torch.hub.get_dir(), 'checkpoints', url.rsplit('/', 1)[-1])
+    if not path.exists():
+        found = torch.hub.HASH_REGEX.search(path.name)
+        with _downloading('the weights', url, field):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(url, str(path), found and found.group(1))
+    return path
+
+
+@contextmanager
+def _downloading(what: str, url: str, field: str) -> Iterator[None]:
+    try:
+        yield
     except (OSError, RuntimeError) as error:  # RuntimeError: a wrong checksum
         raise InputError(
-            f'cannot download the ImageNet weights of {network} ({error}); place '
-            f'the file {weights.url} under {torch.hub.get_dir()}/checkpoints/ or set '
-            f'{field} to your copy'
+            f'cannot download {what} ({error}); place the file {url} under '
+            f'{torch.hub.get_dir()}/checkpoints/ or set {field} to your copy'
         ) from error

@@ -1,6 +1,6 @@
 _base_ = [
-    './models/deeplabv2_r101.py',
-    './datasets/gta2city.py',
-    './schedules/poly_120k.py',
+    './networks/deeplabv2_r101.py',
+    './pairs/gta2city.py',
     './default_runtime.py',
 ]
+train_cfg = dict(max_iters={{_base_.iterations}})

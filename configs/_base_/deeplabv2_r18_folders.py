@@ -1,6 +1,5 @@
 _base_ = [
-    './models/deeplabv2_r18.py',
-    './datasets/folders.py',
-    './schedules/poly_toystreets.py',
+    './networks/deeplabv2_r18.py',
+    './pairs/folders.py',
     './default_runtime.py',
 ]

@@ -1,6 +1,5 @@
 _base_ = [
-    './models/deeplabv2_r18.py',
-    './datasets/toystreets.py',
-    './schedules/poly_toystreets.py',
+    './networks/deeplabv2_r18.py',
+    './pairs/toystreets.py',
     './default_runtime.py',
 ]

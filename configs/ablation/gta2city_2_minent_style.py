@@ -1,2 +1,2 @@
 _base_ = '../minent/deeplabv2_r101_gta2city.py'
-train_dataloader = dict(dataset=dict(source=dict(data_root='data/gta5_to_cityscapes')))
+train_dataloader = dict(dataset=dict(source=dict(data_root={{_base_.translated_root}})))

@@ -1,4 +1,2 @@
 _base_ = '../minent/deeplabv2_r18_toystreets.py'
-train_dataloader = dict(
-    dataset=dict(source=dict(data_root='data/toystreets/gta5_to_cityscapes'))
-)
+train_dataloader = dict(dataset=dict(source=dict(data_root={{_base_.translated_root}})))

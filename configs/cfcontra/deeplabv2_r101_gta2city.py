@@ -13,4 +13,4 @@ model = dict(
 )
 custom_hooks = [dict(type='MemoryBankHook', max_images=1000)]
 # The source in the target's style: configs/adain, tools/translate_dataset.py.
-train_dataloader = dict(dataset=dict(source=dict(data_root='data/gta5_to_cityscapes')))
+train_dataloader = dict(dataset=dict(source=dict(data_root={{_base_.translated_root}})))

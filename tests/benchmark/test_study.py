@@ -313,3 +313,35 @@ def test_rows_of_the_same_settings_share_a_folder(fake):
     assert runs[3].row == 'twin'
     assert (runs[3].identity, runs[3].work_dir) == (runs[0].identity, runs[0].work_dir)
     assert len({run.work_dir for run in runs}) == 3
+
+
+def test_a_study_names_the_network_and_pair_of_its_rows(tmp_path, monkeypatch):
+    monkeypatch.chdir(Path(__file__).parents[2])
+    config = 'configs/minent/deeplabv2_r101_gta2city.py'
+    rows = f"""[
+        dict(name='a', config='{config}'),
+        dict(name='b', config='{config}', network='segformer_b0', pair='synthia2city'),
+    ])
+"""
+    text = STUDY[: STUDY.index('rows=')].replace("oracle='b', ", '')
+    parts = "network='deeplabv2_r18', pair='toystreets', rows="
+    study = load_study(write(tmp_path, text + parts + rows))
+    shared, own = (study.resolve(row) for row in study.rows)
+    small = Config.fromfile('configs/minent/deeplabv2_r18_toystreets.py')
+    assert shared.to_dict() == small.to_dict()
+    assert own.model.backbone.type == 'MiT'
+    assert own.source_root == 'data/synthia'
+    plain = load_study(write(tmp_path, f'{text}rows={rows}'))
+    assert plain.resolve(plain.rows[0]).to_dict() == Config.fromfile(config).to_dict()
+    runs = plan_runs(study, (0,), tmp_path)
+    assert [run.max_iters for run in runs] == [400, 40_000]
+    assert len({run.identity for run in runs}) == 2
+
+
+def test_a_study_with_an_unknown_network_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(Path(__file__).parents[2])
+    config = 'configs/minent/deeplabv2_r18_toystreets.py'
+    text = STUDY.replace("'a.py'", repr(config)).replace('seeds', "network='b9', seeds")
+    study = load_study(write(tmp_path, text))
+    with pytest.raises(InputError, match="network 'b9' is not known; choose from"):
+        plan_runs(study, (0,), tmp_path)

@@ -162,7 +162,7 @@ class TestDataset:
 
 @pytest.fixture
 def cfg(root):
-    cfg = Config.fromfile(str(CONFIGS / '_base_/datasets/folders.py'))
+    cfg = Config.fromfile(str(CONFIGS / '_base_/pairs/folders.py'))
     head = dict(num_classes=19, loss_decode=dict(type='CrossEntropyLoss'))
     cfg.model = dict(decode_head=head, neck=[dict(centers=dict(num_classes=19))])
     cfg.val_cfg, cfg.test_cfg = dict(type='ValLoop'), dict(type='TestLoop')

@@ -9,7 +9,7 @@ from raw_files import LOAD_LABELLED, PACK, source_cfg, write_cityscapes, write_g
 from cfcontra_mm.datasets.gta5 import GTA5_BLANK
 from cfcontra_mm.errors import InputError
 
-CONFIGS = Path(__file__).parents[2] / 'configs/_base_/datasets'
+CONFIGS = Path(__file__).parents[2] / 'configs/_base_/pairs'
 
 
 def test_reads_the_raw_layout(tmp_path):

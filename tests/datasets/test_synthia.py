@@ -9,7 +9,7 @@ from raw_files import PACK, write_cityscapes, write_image, write_synthia_label
 from cfcontra_mm.datasets import SYNTHIA_13, SYNTHIA_16
 from cfcontra_mm.errors import InputError
 
-CONFIGS = Path(__file__).parents[2] / 'configs/_base_/datasets'
+CONFIGS = Path(__file__).parents[2] / 'configs/_base_/pairs'
 
 PIPELINE = [
     dict(type='LoadImage'),

@@ -97,6 +97,16 @@ def test_work_dir_of_the_user_wins(config):
     assert cfg.work_dir == 'mine'
 
 
+def test_work_dir_tells_networks_and_pairs_apart(config):
+    shipped = Path('configs/minent/deeplabv2_r18_toystreets.py')
+    parts = ['--network', 'segformer_b0', '--pair', 'gta2city']
+    cfg = launch.setup_config(arguments(shipped, *parts), ['model'])
+    assert Path(cfg.work_dir) == Path('work_dirs/minent/segformer_b0_gta2city')
+    assert cfg.model.backbone.type == 'MiT'
+    with pytest.raises(InputError, match='stands on no _base_/NETWORK_PAIR'):
+        launch.setup_config(arguments(config, *parts), ['model'])
+
+
 def test_missing_key(config):
     with pytest.raises(InputError, match=r'somenet\.py: sets no train_cfg'):
         launch.setup_config(arguments(config), ['model', 'train_cfg'])

@@ -2,11 +2,12 @@ import copy
 
 import pytest
 import torch
-from helpers import build_method, method_folders, tiny_config
+from helpers import CONFIGS, TOYSTREETS, build_method, method_folders, tiny_config
 from mmengine.config import Config
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
+from cfcontra_mm.config_file import open_config
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.models.export import (
     config_text,
@@ -15,10 +16,27 @@ from cfcontra_mm.models.export import (
     plain_weights,
 )
 
+NETWORKS = sorted(path.stem for path in CONFIGS.glob('_base_/networks/*.py'))
+
+
+def network_config(network):
+    """A method's config on a network, from random weights."""
+    cfg = open_config(CONFIGS / 'minent' / TOYSTREETS, network=network)
+    cfg.model.backbone.weights = None
+    return cfg
+
 
 @pytest.mark.parametrize('folder', method_folders())
 def test_plain_model_gives_the_same_logits(folder):
-    cfg = tiny_config(folder)
+    check_plain_model(tiny_config(folder))
+
+
+@pytest.mark.parametrize('network', NETWORKS)
+def test_plain_model_of_every_network_gives_the_same_logits(network):
+    check_plain_model(network_config(network))
+
+
+def check_plain_model(cfg):
     method = build_method(cfg.model).eval()
     for module in method.modules():
         if isinstance(module, torch.nn.BatchNorm2d):

@@ -19,7 +19,7 @@ def parse_args() -> argparse.Namespace:
 @command_line
 def main() -> None:
     args = parse_args()
-    cfg = load_config(args.config, args.cfg_options)
+    cfg = load_config(args.config, args.cfg_options, args.network, args.pair)
     written = browse(cfg, args.num, args.out)
     print(f'wrote {len(written)} pictures into {args.out}')
 

@@ -23,7 +23,7 @@ def parse_args() -> argparse.Namespace:
 @command_line
 def main() -> None:
     args = parse_args()
-    cfg = load_config(args.config, args.cfg_options)
+    cfg = load_config(args.config, args.cfg_options, args.network, args.pair)
     matrix = count_confusion(cfg, args.predictions)
     write_picture(draw_confusion(matrix, class_names(cfg), args.title), args.out)
     print(f'wrote {args.out}')

@@ -34,7 +34,7 @@ def parse_args() -> argparse.Namespace:
 @command_line
 def main() -> None:
     args = parse_args()
-    cfg = load_config(args.config, args.cfg_options)
+    cfg = load_config(args.config, args.cfg_options, args.network, args.pair)
     features = collect_features(
         cfg, args.checkpoint, args.classes, args.trust_checkpoint
     )

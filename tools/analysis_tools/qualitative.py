@@ -33,7 +33,9 @@ def parse_args() -> argparse.Namespace:
 @command_line
 def main() -> None:
     args = parse_args()
-    samples = load_samples(load_config(args.config, args.cfg_options), args.num)
+    samples = load_samples(
+        load_config(args.config, args.cfg_options, args.network, args.pair), args.num
+    )
     write_picture(draw_sheet(samples, dict(args.methods)), args.out)
     print(f'wrote {args.out}')
 

@@ -1,6 +1,9 @@
 # A user's own pair. Set the fields of `folders` with --cfg-options folders.classes=… or
 # in a config on top of this one; they fill the empty places below and the model's
 # num_classes. Without val_images and val_labels nothing is validated.
+_base_ = '../schedules/small_pair.py'
+# All paths stand in `folders`: a copy in the target's style is its source_images.
+source_root = translated_root = None
 folders = dict(
     classes='',
     source_images='',

@@ -1,13 +1,6 @@
-# ADVENT's recipe: poly decay over 250k iterations, stopped at 120k.
-optim_wrapper = dict(
-    type='OptimWrapper',
-    optimizer=dict(type='SGD', lr=2.5e-4, momentum=0.9, weight_decay=5e-4),
-    paramwise_cfg=dict(custom_keys={'head': dict(lr_mult=10.0)}),
-)
-param_scheduler = [
-    dict(type='PolyLR', power=0.9, eta_min=0.0, begin=0, end=250000, by_epoch=False)
-]
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=120000, val_interval=4000)
+# Loops and hooks of a pair of thousands of images. The network says for how many
+# iterations it trains.
+train_cfg = dict(type='IterBasedTrainLoop', val_interval=4000)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 default_hooks = dict(

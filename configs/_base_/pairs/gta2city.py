@@ -1,5 +1,9 @@
 # GTA5 -> Cityscapes at CFContra's sizes: both domains resized to 1280x640 with Pillow's
 # antialiased bicubic filter, no augmentation; tested at 1024x512, scored at 2048x1024.
+_base_ = '../schedules/large_pair.py'
+source_root, target_root = 'data/gta5', 'data/cityscapes'
+# The source in the target's style: configs/adain, tools/translate_dataset.py.
+translated_root = 'data/gta5_to_cityscapes'
 train_size = (1280, 640)
 test_size = (1024, 512)
 resize = dict(type='Resize', backend='pillow', interpolation='bicubic')
@@ -48,6 +52,13 @@ tta_pipeline = [
         ],
     ),
 ]
+# The target's training images with labels, which the oracle alone reads.
+labelled_target = dict(
+    type='RawCityscapesDataset',
+    data_root=target_root,
+    data_prefix=dict(img_path='leftImg8bit/train', seg_map_path='gtFine/train'),
+    pipeline=source_pipeline,
+)
 train_dataloader = dict(
     batch_size=2,
     num_workers=4,
@@ -57,13 +68,13 @@ train_dataloader = dict(
         type='DomainDataset',
         source=dict(
             type='GTA5Dataset',
-            data_root='data/gta5',
+            data_root=source_root,
             data_prefix=dict(img_path='images', seg_map_path='labels'),
             pipeline=source_pipeline,
         ),
         target=dict(
             type='RawCityscapesDataset',
-            data_root='data/cityscapes',
+            data_root=target_root,
             data_prefix=dict(img_path='leftImg8bit/train'),
             pipeline=target_pipeline,
         ),
@@ -76,7 +87,7 @@ val_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='RawCityscapesDataset',
-        data_root='data/cityscapes',
+        data_root=target_root,
         data_prefix=dict(img_path='leftImg8bit/val', seg_map_path='gtFine/val'),
         pipeline=val_pipeline,
     ),

@@ -1,6 +1,8 @@
 # SYNTHIA -> Cityscapes under the conditions of gta2city.py; SYNTHIA labels 16 of the 19
 # classes, and its papers score 16 or 13 of them.
 _base_ = './gta2city.py'
+source_root = 'data/synthia'
+translated_root = 'data/synthia_to_cityscapes'
 classes16 = [
     'road',
     'sidewalk',
@@ -27,12 +29,20 @@ source_pipeline = [
     dict(type='Resize', scale=(1280, 640), backend='pillow', interpolation='bicubic'),
     dict(type='PackSegInputs'),
 ]
+labelled_pipeline = [
+    dict(type='LoadImage'),
+    dict(type='LoadLabels'),
+    dict(type='MapLabels', table='cityscapes'),
+    dict(type='Resize', scale=(1280, 640), backend='pillow', interpolation='bicubic'),
+    dict(type='PackSegInputs'),
+]
+labelled_target = dict(pipeline=labelled_pipeline)
 train_dataloader = dict(
     dataset=dict(
         source=dict(
             _delete_=True,
             type='SYNTHIADataset',
-            data_root='data/synthia',
+            data_root=source_root,
             data_prefix=dict(img_path='RGB', seg_map_path='GT/LABELS'),
             pipeline=source_pipeline,
         )

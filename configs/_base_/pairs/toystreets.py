@@ -1,4 +1,8 @@
 # ToyStreets, the embedded pair, in the layouts of GTA5 and Cityscapes, at its own size.
+_base_ = '../schedules/small_pair.py'
+source_root, target_root = 'data/toystreets/gta5', 'data/toystreets/cityscapes'
+# The source in the target's style: configs/adain, tools/translate_dataset.py.
+translated_root = 'data/toystreets/gta5_to_cityscapes'
 source_pipeline = [
     dict(type='LoadImage'),
     dict(type='LoadLabels'),
@@ -33,6 +37,13 @@ tta_pipeline = [
         ],
     ),
 ]
+# The target's training images with labels, which the oracle alone reads.
+labelled_target = dict(
+    type='RawCityscapesDataset',
+    data_root=target_root,
+    data_prefix=dict(img_path='leftImg8bit/train', seg_map_path='gtFine/train'),
+    pipeline=source_pipeline,
+)
 train_dataloader = dict(
     batch_size=4,
     num_workers=1,
@@ -42,13 +53,13 @@ train_dataloader = dict(
         type='DomainDataset',
         source=dict(
             type='GTA5Dataset',
-            data_root='data/toystreets/gta5',
+            data_root=source_root,
             data_prefix=dict(img_path='images', seg_map_path='labels'),
             pipeline=source_pipeline,
         ),
         target=dict(
             type='RawCityscapesDataset',
-            data_root='data/toystreets/cityscapes',
+            data_root=target_root,
             data_prefix=dict(img_path='leftImg8bit/train'),
             pipeline=target_pipeline,
         ),
@@ -61,7 +72,7 @@ val_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='RawCityscapesDataset',
-        data_root='data/toystreets/cityscapes',
+        data_root=target_root,
         data_prefix=dict(img_path='leftImg8bit/val', seg_map_path='gtFine/val'),
         pipeline=val_pipeline,
     ),

@@ -1,5 +1,6 @@
 # DeepLabV2 with ResNet-101 as ADVENT trains it: output stride 8, an auxiliary
-# classifier on conv4, batch statistics with frozen affine parameters, BGR pictures.
+# classifier on conv4, batch statistics with frozen affine parameters, BGR images; SGD
+# with a poly decay over 250k iterations, stopped at 120k.
 norm_cfg = dict(type='BN', requires_grad=False)
 model = dict(
     type='SourceOnly',
@@ -42,3 +43,13 @@ model = dict(
     train_cfg=dict(),
     test_cfg=dict(mode='whole'),
 )
+# What the scheduler below is written for; with a shorter training it is compressed.
+iterations = 120000
+optim_wrapper = dict(
+    type='OptimWrapper',
+    optimizer=dict(type='SGD', lr=2.5e-4, momentum=0.9, weight_decay=5e-4),
+    paramwise_cfg=dict(custom_keys={'head': dict(lr_mult=10.0)}),
+)
+param_scheduler = [
+    dict(type='PolyLR', power=0.9, eta_min=0.0, begin=0, end=250000, by_epoch=False)
+]

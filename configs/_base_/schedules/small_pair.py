@@ -1,0 +1,8 @@
+# Loops and hooks of a pair of some hundred images: minutes on the CPU.
+_base_ = './large_pair.py'
+train_cfg = dict(max_iters=400, val_interval=100)
+default_hooks = dict(
+    logger=dict(interval=20),
+    checkpoint=dict(interval=100),
+    finite_loss=dict(interval=20),
+)
