@@ -1,7 +1,8 @@
 """Turn a checkpoint into a plain MMSegmentation config and checkpoint.
 
 Writes model.py and model.pth, which run without this package:
-mmseg.apis.init_model('DIR/model.py', 'DIR/model.pth').
+mmseg.apis.init_model('DIR/model.py', 'DIR/model.pth'). Both models predict on an image
+first; where they differ, nothing is written.
 """
 
 import argparse

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
+from mmcv.image import imresize
 from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 from PIL import Image, ImageOps
@@ -64,6 +65,9 @@ class AdaINStylize(BaseTransform):
         alpha: Share of the style, from 0 to 1.
         prob: Probability that a picture is stylised.
         preserve_color: Whether only the luminance takes the style.
+        style_scale: Width and height that the pictures that lend their style are
+            resized to, for images that are resized before they are stylised; their
+            own if ``None``.
 
     Raises:
         InputError: A number is out of range, there are no styles or no translator; on
@@ -78,6 +82,7 @@ class AdaINStylize(BaseTransform):
         alpha: float = 1.0,
         prob: float = 1.0,
         preserve_color: bool = False,
+        style_scale: tuple[int, int] | None = None,
     ) -> None:
         for name, share in dict(alpha=alpha, prob=prob).items():
             if not 0 <= share <= 1:
@@ -85,6 +90,7 @@ class AdaINStylize(BaseTransform):
         names = list_files(styles, IMAGE_SUFFIXES, 'AdaINStylize.styles')
         self.styles = [osp.join(styles, name) for name in names]
         self.alpha, self.prob, self.preserve_color = alpha, prob, preserve_color
+        self.style_scale = style_scale
         # Here, so that errors come before training and forked workers share it.
         self.model = load_translator(config, checkpoint)
         self._statistics: dict[str, Statistics] = {}
@@ -109,6 +115,10 @@ class AdaINStylize(BaseTransform):
     def _statistics_of(self, path: str) -> Statistics:
         if path not in self._statistics:
             picture = read_picture(path)
+            if self.style_scale is not None:
+                picture = imresize(
+                    picture, self.style_scale, interpolation='bicubic', backend='pillow'
+                )
             with naming(path):
                 self._statistics[path] = picture_statistics(self.model, picture)
         return self._statistics[path]
@@ -116,5 +126,6 @@ class AdaINStylize(BaseTransform):
     def __repr__(self) -> str:
         return (
             f'{type(self).__name__}(styles={len(self.styles)}, alpha={self.alpha}, '
-            f'prob={self.prob}, preserve_color={self.preserve_color})'
+            f'prob={self.prob}, preserve_color={self.preserve_color}, '
+            f'style_scale={self.style_scale})'
         )

@@ -188,11 +188,28 @@ def load_segmentor(path: str | Path, trust: bool = False) -> BaseSegmentor:
     """
     checkpoint = read_checkpoint(path, trust=trust)
     cfg = checkpoint_config(checkpoint, path, trust)
-    model = init_model(cfg, device=get_device())
+    return build_segmentor(cfg, checkpoint, path, get_device())
+
+
+def build_segmentor(
+    cfg: Config, checkpoint: dict, name: str | Path, device: str
+) -> BaseSegmentor:
+    """Build the segmentor of a checkpoint that has been read.
+
+    Args:
+        cfg: As :func:`checkpoint_config` gives it.
+        checkpoint: As :func:`read_checkpoint` gives it.
+        name: Of the checkpoint, for the messages.
+        device: Where the segmentor is to be.
+
+    Raises:
+        InputError: The checkpoint cannot be used.
+    """
+    model = init_model(cfg, device=device)
     state_dict = weights_of(checkpoint)
-    check_weights(model, state_dict, str(path))
+    check_weights(model, state_dict, str(name))
     load_state_dict(model, state_dict)
-    model.dataset_meta = dataset_meta(checkpoint, path)
+    model.dataset_meta = dataset_meta(checkpoint, name)
     return model
 
 

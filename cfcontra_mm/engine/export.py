@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from mmengine.config import Config
+from mmseg.apis import init_model
+from mmseg.models import BaseSegmentor, EncoderDecoder
+from mmseg.structures import SegDataSample
+from torch import Tensor
 
-from cfcontra_mm.models.export import config_text, plain_config, plain_weights
+from cfcontra_mm.errors import InputError
+from cfcontra_mm.models.export import PARTS, config_text, plain_config, plain_weights
 from cfcontra_mm.models.weights import read_checkpoint, weights_of
 
-from .checkpoints import checkpoint_config, dataset_meta
+from .checkpoints import build_segmentor, checkpoint_config, dataset_meta
+
+TOLERANCE = 1e-4
+"""Largest difference of the logits, as a share of the largest logit: mmseg's
+``ASPPHead`` adds up what a ``DLV2Head`` does in another order."""
+
+SIZE = (224, 448)
+"""Height and width of the image they are compared on: whole patches of 14 or 16."""
 
 
 def export_checkpoint(
     path: str | Path, out: str | Path, trust: bool = False
 ) -> tuple[Path, Path]:
     """Write ``model.py`` and ``model.pth`` for MMSegmentation without this package.
+
+    Both models predict on a random image before anything is written.
 
     Args:
         path: Checkpoint that ``tools/train.py`` wrote.
@@ -27,14 +43,18 @@ def export_checkpoint(
         The config and the checkpoint.
 
     Raises:
-        InputError: The checkpoint cannot be used, or a part of its model has no
-            counterpart in MMSegmentation.
+        InputError: The checkpoint cannot be used, a part of its model has no
+            counterpart in MMSegmentation, or the plain model predicts otherwise.
     """
     checkpoint = read_checkpoint(path, trust=trust)
     cfg = checkpoint_config(checkpoint, path, trust)
-    plain = plain_config(cfg)
-    weights = plain_weights(cfg.model, weights_of(checkpoint))
+    state_dict = weights_of(checkpoint)
+    plain = plain_config(cfg, state_dict)
+    weights = plain_weights(cfg.model, state_dict)
     meta = dict(dataset_meta=dataset_meta(checkpoint, path))
+    # On the CPU: a GPU's convolutions may round to ten bits.
+    method = build_segmentor(cfg, checkpoint, path, 'cpu')
+    _check_same(method, _build_plain(plain, weights, path), path)
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     config, model = out / 'model.py', out / 'model.pth'
@@ -43,3 +63,55 @@ def export_checkpoint(
     os.replace(out / 'model.tmp.pth', model)
     os.replace(out / 'model.tmp.py', config)
     return config, model
+
+
+def _build_plain(
+    cfg: Config, weights: Mapping[str, Tensor], name: str | Path
+) -> BaseSegmentor:
+    model = init_model(Config(cfg.to_dict()), device='cpu')
+    try:
+        model.load_state_dict(weights, strict=True)
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip()
+        raise InputError(
+            f'{name}: its weights are not those of the plain model ({first}); a '
+            'method that changes a part of the network has no plain form'
+        ) from error
+    return model
+
+
+def _check_same(method: BaseSegmentor, plain: BaseSegmentor, name: str | Path) -> None:
+    """Make sure that two models predict the same, up to rounding.
+
+    Raises:
+        InputError: They do not.
+    """
+    wanted, found = (_logits(model) for model in (method, plain))
+    difference = ((found - wanted).abs().max() / wanted.abs().max()).item()
+    if not difference <= TOLERANCE:
+        raise InputError(
+            f'{name}: the plain model predicts otherwise (logits {difference:.2g} of '
+            f'the largest apart): {_likely_cause(method)}; such a model cannot be '
+            'exported'
+        )
+
+
+@torch.no_grad()
+def _logits(model: BaseSegmentor) -> Tensor:
+    """Logits of a random image, the same for every model."""
+    generator = torch.Generator().manual_seed(0)
+    image = torch.randint(256, (3, *SIZE), generator=generator, dtype=torch.uint8)
+    sample = SegDataSample(metainfo=dict(img_shape=SIZE, ori_shape=SIZE))
+    (prediction,) = model.test_step(dict(inputs=[image], data_samples=[sample]))
+    return prediction.seg_logits.data
+
+
+def _likely_cause(method: BaseSegmentor) -> str:
+    kind = type(method)
+    left_out = {key.split('.')[0] for key in method.state_dict()} - {*PARTS}
+    causes = []
+    if kind.encode_decode is not EncoderDecoder.encode_decode:
+        causes.append(f'{kind.__name__} overrides encode_decode')
+    if left_out:
+        causes.append(f'weights that are left out: {", ".join(sorted(left_out))}')
+    return ', '.join(causes) or f'{kind.__name__} overrides how it predicts'

@@ -19,6 +19,9 @@ from .dlv2_head import DLV2Head
 PARTS = ('backbone', 'neck', 'decode_head', 'auxiliary_head')
 """Parts of a segmentor that its predictions depend on."""
 
+TRAINING_KEYS = ('init_cfg', 'weights', 'loss_decode', 'sampler')
+"""Settings of a part that a trained one's predictions do not depend on."""
+
 LABEL_TRANSFORMS = ('LoadAnnotations', 'LoadLabels', 'LoadSYNTHIALabels', 'MapLabels')
 
 STOCK_BACKBONES = dict(
@@ -48,19 +51,24 @@ importlib.import_module('mmseg.registry').MODELS.register_module(
 '''
 
 
-def plain_config(cfg: Config) -> Config:
+def plain_config(cfg: Config, state_dict: Mapping[str, Tensor]) -> Config:
     """The config of an ``EncoderDecoder`` that predicts as a method's model does.
 
     Args:
         cfg: Config of a run, with ``model`` and ``test_pipeline``.
+        state_dict: Weights of its model, which may have more than its config says: a
+            second classifier.
 
     Returns:
         Its ``model``, ``test_pipeline`` and ``default_scope``.
 
     Raises:
-        InputError: A part has no counterpart in MMSegmentation.
+        InputError: The model is no segmentor, or a part has no counterpart in
+            MMSegmentation.
     """
     source = deepcopy(cfg.model.to_dict())
+    if 'decode_head' not in source:
+        raise InputError(f'a {source["type"]} is no segmentor and cannot be exported')
     model = dict(
         type='EncoderDecoder',
         data_preprocessor=dict(source['data_preprocessor'], type='SegDataPreProcessor'),
@@ -68,8 +76,7 @@ def plain_config(cfg: Config) -> Config:
     )
     for name in PARTS:
         if source.get(name) is not None:
-            part = {k: v for k, v in source[name].items() if k != 'init_cfg'}
-            model[name] = _plain_part(part)
+            model[name] = _plain_part(source[name], _part(name, state_dict))
     pipeline = plain_pipeline(cfg)
     _check_stock(model, MODELS)
     _check_stock(pipeline, TRANSFORMS)
@@ -83,7 +90,7 @@ def config_text(cfg: Config) -> str:
 
 
 def plain_pipeline(cfg: Config) -> list[dict]:
-    """A config's test pipeline for pictures without labels.
+    """A config's test pipeline for images without labels.
 
     Raises:
         InputError: The config has none.
@@ -106,34 +113,56 @@ def plain_weights(model: dict, state_dict: Mapping[str, Tensor]) -> dict[str, Te
     """
     plain = {}
     for name in PARTS:
-        prefix = f'{name}.'
-        part = {
-            key.removeprefix(prefix): value
-            for key, value in state_dict.items()
-            if key.startswith(prefix)
-        }
+        part = _part(name, state_dict)
         if part and model[name]['type'] == 'DLV2Head':
             part = _aspp_weights(part)
-        plain |= {prefix + key: value for key, value in part.items()}
+        part = _one_classifier(part)
+        plain |= {f'{name}.{key}': value for key, value in part.items()}
     return plain
 
 
-def _plain_part(part: dict) -> dict:
-    if part['type'] in ('DeepLabResNet', *STOCK_BACKBONES):
-        plain = {key: value for key, value in part.items() if key != 'weights'}
-        return plain | STOCK_BACKBONES.get(part['type'], {})
+def _part(name: str, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of a part of a segmentor, by the part's own names."""
+    prefix = f'{name}.'
+    return {
+        key.removeprefix(prefix): value
+        for key, value in state_dict.items()
+        if key.startswith(prefix)
+    }
+
+
+def _plain_part(part: dict, weights: Mapping[str, Tensor]) -> dict:
+    plain = {key: value for key, value in part.items() if key not in TRAINING_KEYS}
+    plain |= STOCK_BACKBONES.get(part['type'], {})
     if part['type'] != 'DLV2Head':
-        return part
+        return plain
     default = inspect.signature(DLV2Head).parameters['dilations'].default
-    plain = dict(dilations=default) | part
-    plain['dilations'] = plain['dilations'] * plain.pop('classifiers', 1)
+    dilations = plain.get('dilations', default)
+    plain.pop('classifiers', None)
     return plain | dict(
         type='ASPPHead',
+        dilations=dilations * (_branches(weights) // len(dilations)),
         channels=part['num_classes'],
         norm_cfg=None,
         act_cfg=None,
         dropout_ratio=0,
     )
+
+
+def _branches(head: Mapping[str, Tensor]) -> int:
+    """Convolutions of a ``DLV2Head``: those of all its classifiers."""
+    return sum(key.startswith('convs.') and key.endswith('.weight') for key in head)
+
+
+def _one_classifier(part: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A part's weights, the layers of a ``TwinClassifier`` summed into one."""
+    plain = dict(part)
+    for first in part:
+        second = first.replace('conv_seg.0.', 'conv_seg.1.')
+        if second != first and second in part:
+            summed = plain.pop(first) + plain.pop(second)
+            plain[first.replace('conv_seg.0.', 'conv_seg.')] = summed
+    return plain
 
 
 def _aspp_weights(head: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -142,7 +171,7 @@ def _aspp_weights(head: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Its bottleneck, which sees the pooled branch and then the dilated ones, adds up the
     latter class by class; its pooled branch is zero and its classifier the identity.
     """
-    branches = len(head) // 2
+    branches = _branches(head)
     classes, channels = head['convs.0.weight'].shape[:2]
     identity = torch.eye(classes)
     bottleneck = torch.zeros(classes, (branches + 1) * classes, 3, 3)

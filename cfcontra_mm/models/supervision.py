@@ -36,10 +36,8 @@ def supervised_loss(
     losses: dict[str, Tensor] = {}
     for criterion in criteria:
         options = dict(weight=weights, ignore_index=head.ignore_index)
-        if isinstance(criterion, CrossEntropyLoss) and not average_all:
-            options |= _average(criterion, logits, labels, head.ignore_index)
-        elif isinstance(criterion, CrossEntropyLoss):
-            options |= dict(avg_factor=labels.numel())
+        if isinstance(criterion, CrossEntropyLoss) and criterion.reduction == 'mean':
+            options |= _average(criterion, logits, labels, average_all, head)
         loss = criterion(logits, labels, **options)
         name = criterion.loss_name
         losses[name] = losses[name] + loss if name in losses else loss
@@ -47,12 +45,18 @@ def supervised_loss(
 
 
 def _average(
-    criterion: CrossEntropyLoss, logits: Tensor, labels: Tensor, ignore_index: int
-) -> dict[str, Tensor]:
-    """What a softmax cross-entropy divides by, if it is not all pixels."""
+    criterion: CrossEntropyLoss,
+    logits: Tensor,
+    labels: Tensor,
+    average_all: bool,
+    head: nn.Module,
+) -> dict[str, Tensor | int]:
+    """What a cross-entropy divides by, unless it finds that without waiting."""
+    if average_all:
+        return dict(avg_factor=labels.numel())
     if criterion.use_sigmoid or criterion.use_mask:
         return {}
-    labelled = labels != ignore_index
+    labelled = labels != head.ignore_index
     if criterion.class_weight is not None:
         of_classes = logits.new_tensor(criterion.class_weight, dtype=torch.float32)
         of_pixels = of_classes[labels.where(labelled, 0)]

@@ -49,6 +49,7 @@ study = dict(
         ),
         dict(name='CLAN', config='configs/clan/deeplabv2_r18_folders.py', cost=3.5),
         dict(name='AdvEnt', config='configs/advent/deeplabv2_r18_folders.py', cost=4.5),
+        dict(name='DACS', config='configs/dacs/deeplabv2_r18_folders.py', cost=3.0),
         dict(name='MinEnt', config='configs/minent/deeplabv2_r18_folders.py', cost=2.0),
         dict(
             name='MinEnt + style',

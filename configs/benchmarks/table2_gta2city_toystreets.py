@@ -38,6 +38,7 @@ study = dict(
             cost=2.5,
             needs=['translation'],
         ),
+        dict(name='DACS', config='configs/dacs/deeplabv2_r18_toystreets.py', cost=3.0),
         dict(
             name='oracle',
             config='configs/oracle/deeplabv2_r18_toystreets.py',

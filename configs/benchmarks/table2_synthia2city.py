@@ -1,6 +1,7 @@
 # The rows of Table 2 from SYNTHIA, whose papers score 16 or 13 classes. CFContra's has
 # no figures of SYNTHIA: MinEnt and AdvEnt are ADVENT's, source-only and AdaptSegNet are
-# AdaptSegNet's, and CLAN and CAG stand as CAG's poster prints them.
+# AdaptSegNet's, CLAN and CAG stand as CAG's poster prints them, and DACS as CorDA's
+# repository does.
 _base_ = './_base_/synthia2city.py'
 classes16 = [
     'road',
@@ -87,6 +88,11 @@ study = dict(
             needs=['translation'],
         ),
         dict(
+            name='DACS',
+            config='configs/dacs/deeplabv2_r101_synthia2city.py',
+            cost=3.0,
+        ),
+        dict(
             name='oracle',
             config='configs/oracle/deeplabv2_r101_synthia2city.py',
         ),
@@ -102,6 +108,7 @@ study = dict(
             name: dict(zip([*classes13, 'mIoU13'], row, strict=True))
             for name, row in figures13.items()
         },
+        'DACS': {'mIoU': 48.3, 'mIoU13': 54.8},
     },
     baseline='source-only',
     oracle='oracle',

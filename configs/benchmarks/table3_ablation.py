@@ -1,4 +1,5 @@
-# Table 3: what style transfer and the contrast each add to MinEnt.
+# Table 3: what style transfer and the contrast each add to MinEnt; and, not in the
+# paper's table, style transfer while the images are loaded, another style each time.
 _base_ = './_base_/gta2city.py'
 study = dict(
     name='table3_ablation',
@@ -25,6 +26,12 @@ study = dict(
             config='configs/ablation/gta2city_4_minent_style_contrast.py',
             cost=2.5,
             needs=['translation'],
+        ),
+        dict(
+            name='CFContra, on the fly',
+            config='configs/cfcontra/deeplabv2_r101_gta2city_on-the-fly.py',
+            cost=10.0,
+            needs=['style transfer'],
         ),
     ],
     published={

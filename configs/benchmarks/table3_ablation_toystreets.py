@@ -27,5 +27,11 @@ study = dict(
             cost=2.5,
             needs=['translation'],
         ),
+        dict(
+            name='CFContra, on the fly',
+            config='configs/cfcontra/deeplabv2_r18_toystreets_on-the-fly.py',
+            cost=2.5,
+            needs=['style transfer'],
+        ),
     ],
 )

@@ -26,6 +26,7 @@ study = dict(
             config='configs/clan/deeplabv2_r18_toystreets.py',
             cost=3.5,
         ),
+        dict(name='DACS', config='configs/dacs/deeplabv2_r18_toystreets.py', cost=3.0),
         dict(
             name='MinEnt + style',
             config='configs/ablation/toystreets_2_minent_style.py',

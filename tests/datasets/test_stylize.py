@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from mmseg.registry import DATASETS
+from PIL import Image
 from raw_files import write_cityscapes, write_gta5, write_image
 from test_domain import batches
 from translators import write_checkpoint, write_config
@@ -71,6 +72,16 @@ def test_channel_order_and_arguments(make, styles):
     rgb = np.ascontiguousarray(sample()['img'][..., ::-1])
     wanted = translate_picture(transform.model, rgb, statistics, 0.6, True)
     assert (transform(sample())['img'] == wanted[..., ::-1]).all()
+
+
+def test_styles_are_resized(make, styles):
+    transform = make(style_scale=(20, 14))
+    path = str(styles / 'd.png')
+    Image.fromarray(sample((30, 40))['img']).save(path)
+    resized = Image.open(path).convert('RGB').resize((20, 14), Image.Resampling.BICUBIC)
+    wanted = picture_statistics(transform.model, np.array(resized))
+    assert all(map(torch.equal, transform._statistics_of(path), wanted))
+    assert not torch.equal(make()._statistics_of(path).mean, wanted.mean)
 
 
 def test_probability(make):

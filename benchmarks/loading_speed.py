@@ -1,0 +1,58 @@
+"""Milliseconds of a core to load a source image, as one config does and as another.
+
+Each image is loaded in one thread, as in a data worker, twice over with the same random
+numbers: a style is encoded in the first round alone. The configs alternate.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import numpy as np
+import torch
+from mmengine.registry import init_default_scope
+from mmseg.registry import DATASETS
+from torch.utils.data import Dataset
+
+from cfcontra_mm.engine.launch import load_config
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('config')
+    parser.add_argument('other', help='what the ratio is to')
+    parser.add_argument('--images', type=int, default=100)
+    return parser.parse_args()
+
+
+def source_of(config: str) -> Dataset:
+    """The labelled source that a config trains on."""
+    return DATASETS.build(load_config(config, {}).train_dataloader.dataset.source)
+
+
+def seconds(source: Dataset, number: int) -> float:
+    """A core's time to load the image of a number, its style drawn by the number."""
+    np.random.seed(number)
+    start = time.process_time()
+    source[number % len(source)]
+    return time.process_time() - start
+
+
+def main() -> None:
+    args = parse_args()
+    init_default_scope('mmseg')
+    torch.set_num_threads(1)
+    sources = [source_of(config) for config in (args.config, args.other)]
+    for source in sources:
+        seconds(source, 0)
+    for what in ('first', 'again'):
+        times = [[seconds(s, n) for s in sources] for n in range(1, args.images)]
+        one, other = 1000 * np.median(times, axis=0)
+        print(f'{what}: {one:.1f} ms and {other:.1f} ms an image, {one / other:.1f} x')
+
+
+if __name__ == '__main__':
+    main()
