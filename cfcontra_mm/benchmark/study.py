@@ -12,7 +12,7 @@ from mmengine.config import Config
 from cfcontra_mm.config_file import open_config, override
 from cfcontra_mm.errors import InputError
 
-from .fields import from_dict
+from .fields import for_seed, from_dict
 from .study_checks import check_study
 
 
@@ -24,10 +24,13 @@ class Row:
         name: Heading of the row, unique in its study.
         config: Config file, relative to the working directory; None for a row that
             has published figures alone.
-        overrides: Settings in place of the config's, by their dotted keys.
+        overrides: Settings in place of the config's, by their dotted keys; ``{seed}``
+            in them, and in those of what is in ``per_seed``, is the run's seed.
         cost: Rough time of one iteration relative to the cheapest row; decides
             which runs start first and the ETA of runs that have not started.
         needs: Names of the preparations that its runs build on.
+        per_seed: Further ones, which are made once with each seed: the run of a seed
+            builds on those of its seed, and so do they on each other.
     """
 
     name: str
@@ -35,6 +38,7 @@ class Row:
     overrides: dict[str, Any] = field(default_factory=dict, hash=False)
     cost: float = 1.0
     needs: tuple[str, ...] = ()
+    per_seed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,9 @@ class Column:
 
 @dataclass(frozen=True)
 class Preparation:
-    """What must be made once before the rows that need it: a training or a copy.
+    """What must be made before the rows that need it: a training or a copy.
+
+    It is made once, but for rows that name it in ``per_seed`` once with each seed.
 
     Args:
         name: Unique among the study's preparations.
@@ -86,9 +92,10 @@ class Preparation:
     def config(self) -> str:
         return self.train or self.translate
 
-    @property
-    def folder(self) -> Path:
-        return Path(self.out) if self.out else default_work_dir(self.config)
+    def folder(self, seed: int | None = None) -> Path:
+        """Folder that it fills, or the one that it fills with this seed."""
+        folder = Path(self.out) if self.out else default_work_dir(self.config)
+        return folder if seed is None else folder.with_name(f'{folder.name}_seed{seed}')
 
 
 @dataclass(frozen=True)
@@ -135,17 +142,22 @@ class Study:
         """Rows that are trained here."""
         return [row for row in self.rows if row.config]
 
-    def overrides(self, row: Row) -> dict[str, Any]:
-        """What a row changes in its config."""
-        return {**self.shared, **row.overrides}
+    def overrides(self, row: Row, seed: int | None = None) -> dict[str, Any]:
+        """What a row changes in its config for a seed, by default the first."""
+        seed = self.seeds[0] if seed is None else seed
+        return for_seed({**self.shared, **row.overrides}, seed)
 
-    def resolve(self, row: Row) -> Config:
-        """The config of a row with all that it overrides.
+    def resolve(self, row: Row, seed: int | None = None) -> Config:
+        """The config of a row with all that it overrides for a seed.
+
+        Args:
+            row: The row.
+            seed: By default the study's first.
 
         Raises:
             InputError: The file is missing or broken, or an override does not fit.
         """
-        return read_config(row.config, self.overrides(row))
+        return read_config(row.config, self.overrides(row, seed))
 
     def test_config(self) -> Config:
         """The config whose test split is shown in pictures: that of the first row.
