@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parents[1]
 # The helpers are importable under every import mode of pytest.
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -19,3 +20,13 @@ def toystreets(tmp_path_factory):
     write_toystreets(root, num_source=4, num_target=5, num_val=2, size=(64, 32))
     (root / 'gta5_to_cityscapes').symlink_to(root / 'gta5')
     return root
+
+
+@pytest.fixture
+def shipped(tmp_path, monkeypatch):
+    """A working directory with the shipped configs alone: no data and no results."""
+    place = tmp_path / 'place'
+    place.mkdir()
+    (place / 'configs').symlink_to(ROOT / 'configs')
+    monkeypatch.chdir(place)
+    return place
