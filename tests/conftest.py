@@ -8,6 +8,20 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(Path(__file__).parent))
 
 
+@pytest.fixture(scope='session', autouse=True)
+def _checkout_stays_as_it_is():
+    """Fails if the suite changes what lies in the checkout's data/ and work_dirs/."""
+    from leftovers import snapshot
+
+    before = snapshot(ROOT)
+    yield
+    changed = [path for path, _ in before.items() ^ snapshot(ROOT).items()]
+    assert not changed, (
+        f'{min(changed)} was changed while the tests ran: by a test, which must work '
+        'in tmp_path, or by a study that was started meanwhile'
+    )
+
+
 @pytest.fixture(scope='session')
 def toystreets(tmp_path_factory):
     """Folder of a tiny ToyStreets pair: 4 source, 5 target, 2 val pictures of 64x32.
