@@ -76,6 +76,7 @@ setup(
         'opencv-python',
         'pillow',
         'prettytable',
+        'pyyaml',
         'rich',
         'scikit-learn',
         'scipy>=1.15',
