@@ -79,6 +79,7 @@ setup(
         'opencv-python',
         'pillow',
         'prettytable',
+        'pyyaml',
         'rich',
         'scikit-learn',
         'scipy>=1.15',

@@ -8,6 +8,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+import cfcontra_mm.plain_yaml  # noqa: F401  so that a YAML config runs no code
 from cfcontra_mm.combination import recombine
 from cfcontra_mm.errors import InputError
 

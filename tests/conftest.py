@@ -3,8 +3,23 @@ from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parents[1]
 # The helpers are importable under every import mode of pytest.
 sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture(scope='session', autouse=True)
+def _checkout_stays_as_it_is():
+    """Fails if the suite changes what lies in the checkout's data/ and work_dirs/."""
+    from leftovers import snapshot
+
+    before = snapshot(ROOT)
+    yield
+    changed = [path for path, _ in before.items() ^ snapshot(ROOT).items()]
+    assert not changed, (
+        f'{min(changed)} was changed while the tests ran: by a test, which must work '
+        'in tmp_path, or by a study that was started meanwhile'
+    )
 
 
 @pytest.fixture(scope='session')
@@ -13,3 +28,13 @@ def toystreets(tmp_path_factory):
     from cfcontra_mm.contract.tiny import write_tiny_toystreets
 
     return write_tiny_toystreets(tmp_path_factory.mktemp('toystreets'))
+
+
+@pytest.fixture
+def shipped(tmp_path, monkeypatch):
+    """A working directory with the shipped configs alone: no data and no results."""
+    place = tmp_path / 'place'
+    place.mkdir()
+    (place / 'configs').symlink_to(ROOT / 'configs')
+    monkeypatch.chdir(place)
+    return place

@@ -9,6 +9,7 @@ from cfcontra_mm.benchmark import (
     load_study,
     overview,
     run_study,
+    stopped,
     write_tables,
 )
 from cfcontra_mm.benchmark.cluster import Cluster
@@ -29,6 +30,14 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         '--only', nargs='+', default=[], metavar='NAME', help='start only these rows'
+    )
+    parser.add_argument(
+        '--rerun',
+        nargs='+',
+        default=[],
+        metavar='NAME',
+        help='train these rows again from the start, even if they are finished; their '
+        'old folders are moved aside',
     )
     parser.add_argument('--out', type=Path, help='default: work_dirs/STUDY')
     parser.add_argument(
@@ -57,6 +66,8 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if args.slurm and args.launcher != 'slurm':
         parser.error('--slurm: goes with --launcher slurm; add it')
+    if args.rerun and args.tables_only:
+        parser.error('--rerun: trains, but --tables-only does not; leave one out')
     return args
 
 
@@ -71,7 +82,7 @@ def main() -> int:
     study = load_study(args.study)
     out = args.out or Path('work_dirs', study.name)
     if args.dry_run:
-        print(overview(study, out, args.seeds, args.only))
+        print(overview(study, out, args.seeds, args.only, args.rerun))
         return 0
     if args.tables_only:
         write_tables(study, out, args.seeds)
@@ -79,7 +90,9 @@ def main() -> int:
     else:
         tools = Path(__file__).resolve().parent
         cluster = open_cluster(args.launcher, out, args.slurm)
-        status = run_study(study, out, tools, args.seeds, args.only, cluster)
+        status = run_study(
+            study, out, tools, args.seeds, args.only, cluster, args.rerun
+        )
     if status != INTERRUPTED:
         print(f'Written: {write_report(study, out, args.seeds)}')
     return status
@@ -92,5 +105,5 @@ if __name__ == '__main__':
         print(f'error: {error}', file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        print('Stopped. The same command continues where it ended.')
+        print(stopped('--rerun' in sys.argv))
         sys.exit(INTERRUPTED)

@@ -1,6 +1,6 @@
 """From a study to a table: start the runs as processes, read what they wrote."""
 
-from .main import INTERRUPTED, run_study, write_tables
+from .main import INTERRUPTED, run_study, stopped, write_tables
 from .overview import overview
 from .plan import plan_runs
 from .steps import Run
@@ -17,5 +17,6 @@ __all__ = [
     'overview',
     'plan_runs',
     'run_study',
+    'stopped',
     'write_tables',
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -38,6 +38,10 @@ class FeatureStep(Step):
     @property
     def settings(self) -> dict[str, Any]:
         return self.run.settings
+
+    @property
+    def sources(self) -> Mapping[str, str]:
+        return self.run.sources
 
     @property
     def config(self) -> str:

@@ -20,6 +20,8 @@ WRITTEN = {
     **dict.fromkeys((tuple, Sequence), ('a list', (list, tuple))),
     **dict.fromkeys((dict, Mapping), ('a dict', dict)),
 }
+# In the strings of overrides: the seed of the run.
+SEED = '{seed}'
 Entry = TypeVar('Entry')
 
 
@@ -91,3 +93,14 @@ def _check_type(value: Any, options: Sequence[Any], where: str) -> Any:
             return option
     words = ' or '.join(word for word, _ in written)
     raise InputError(f'{where} is {shortened(value)}; write {words}')
+
+
+def for_seed(value: Any, seed: int | None) -> Any:
+    """Overrides with a seed, if one is given, for every ``{seed}`` in their strings."""
+    if isinstance(value, str):
+        return value if seed is None else value.replace(SEED, str(seed))
+    if isinstance(value, Mapping):
+        return {key: for_seed(item, seed) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(for_seed(item, seed) for item in value)
+    return value

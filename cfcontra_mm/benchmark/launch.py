@@ -80,8 +80,12 @@ class Job:
         self.keep_open = keep_open
         self.tools = tools
         self.started = time.time()
-        self.step.begin()
-        self._work()
+        try:
+            self.step.begin()
+        except InputError as error:
+            self.fail(str(error))
+        else:
+            self._work()
 
     def _work(self) -> None:
         self.remaining = deque(self.step.commands(self.tools).items())

@@ -20,7 +20,13 @@ from .launch import Job, Pool, device_environments, finished_status
 from .plan import choose_runs, distinct_runs, plan_runs
 from .preparations import unfinished_needs
 from .progress import ProgressPrinter, Status, format_seconds
-from .results import read_record, read_results, write_results, write_whole
+from .results import (
+    follow_folders,
+    read_record,
+    read_results,
+    write_results,
+    write_whole,
+)
 from .selections import (
     CAPTION,
     compare_selections,
@@ -55,6 +61,7 @@ def run_study(
     seeds: Sequence[int] = (),
     only: Sequence[str] = (),
     cluster: Cluster | None = None,
+    rerun: Sequence[str] = (),
 ) -> int:
     """Train and test what is unfinished, then print and write the table.
 
@@ -70,34 +77,60 @@ def run_study(
         only: Start only these rows and what they need; the table shows all that are
             finished.
         cluster: Scheduler that runs the steps; None for this machine's devices.
+        rerun: Train these rows again, from the start. What they left is moved aside,
+            and its figures stay in the results until there are new ones.
 
     Returns:
         Exit status: 0, 1 if a step failed, 130 if interrupted.
 
     Raises:
-        InputError: A config or ``only`` is wrong, ``out`` or the folder of a step is
-            in use, or that of a preparation holds something else.
+        InputError: A config, ``only`` or ``rerun`` is wrong, ``out`` or the folder of a
+            step is in use, or that of a preparation holds something else.
     """
     seeds = tuple(dict.fromkeys(seeds or study.seeds))
     # The others too, as what is known of them stays in the results.
     runs = plan_runs(study, _all_seeds(study, seeds, out), out)
-    wanted = [run for run in choose_runs(study, runs, only) if run.seed in seeds]
+    chosen = [run for run in runs if run.seed in seeds]
+    wanted, again = choose_runs(study, chosen, only, rerun)
     busy = (
         f'{out}: runs of this folder are still under way; wait for them or choose '
         'another with --out'
     )
     with locked(out / '.lock', busy) as lock, terminable():
+        if again:
+            write_results(runs, {}, out)
+            _set_aside(again, out)
         start = partial(_start, tools=tools, cluster=cluster, lock=lock)
         failed, interrupted = _run_all(study, wanted, seeds[0], start)
         write_results(runs, {job.step.identity: job.error for job in failed}, out)
         if interrupted:
-            print('Stopped. The same command continues where it ended.')
+            print(stopped(bool(rerun)))
             return INTERRUPTED
         print('All runs have ended.')
         write_tables(study, out, seeds)
         _print_failures(failed)
         _write_sheet(study, [run for run in runs if run.seed == seeds[0]], out)
     return 1 if failed else 0
+
+
+def stopped(rerun: bool) -> str:
+    """What to say when Ctrl-C has ended a study, perhaps one with ``--rerun``."""
+    command = 'The same command without --rerun' if rerun else 'The same command'
+    return f'Stopped. {command} continues where it ended.'
+
+
+def _set_aside(runs: Sequence[Run], out: Path) -> None:
+    """Move the folders of runs away, so that they are trained from the start."""
+    runs = distinct_runs(runs)
+    steps = [*runs, *map(FeatureStep, runs)]
+    refuse_jobs(steps)
+    moved = {}
+    with own_folders(steps):
+        for run in runs:
+            if aside := run.set_aside():
+                moved[run.work_dir] = aside
+                print(f'{run.label} is trained again; its old folder is now {aside}')
+    follow_folders(moved, out)
 
 
 def _all_seeds(study: Study, seeds: Sequence[int], out: Path) -> tuple[int, ...]:

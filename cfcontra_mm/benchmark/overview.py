@@ -18,7 +18,11 @@ from .study import Study
 
 
 def overview(
-    study: Study, out: Path, seeds: Sequence[int] = (), only: Sequence[str] = ()
+    study: Study,
+    out: Path,
+    seeds: Sequence[int] = (),
+    only: Sequence[str] = (),
+    rerun: Sequence[str] = (),
 ) -> str:
     """List the runs of a study with an estimate of their time; writes nothing.
 
@@ -27,18 +31,20 @@ def overview(
         out: Folder of the study's results.
         seeds: In place of the study's seeds.
         only: Rows, in place of all.
+        rerun: Rows that would be trained again.
 
     Raises:
-        InputError: A config or ``only`` is wrong.
+        InputError: A config, ``only`` or ``rerun`` is wrong.
     """
     seeds = tuple(dict.fromkeys(seeds or study.seeds))
     planned = plan_runs(study, seeds, out)
+    chosen, again = map(distinct_runs, choose_runs(study, planned, only, rerun))
+    anew = {run.identity for run in again}
     found = {run.identity: _finished(run) for run in distinct_runs(planned)}
-    finished = {identity: status for identity, status in found.items() if status}
-    chosen = distinct_runs(choose_runs(study, planned, only))
+    finished = {i: status for i, status in found.items() if status and i not in anew}
     unfinished = [run for run in chosen if run.identity not in finished]
     steps = [*unfinished_needs(unfinished), *unfinished]
-    queued = [_queued(step) for step in steps]
+    queued = [_queued(step, step.identity in anew) for step in steps]
     table = PrettyTable(['run', 'state', 'iterations'], align='l')
     for run in chosen:
         if run.identity in finished:
@@ -53,10 +59,9 @@ def _finished(run: Run) -> Status | None:
     return finished_status(run, record) if record else None
 
 
-def _queued(step: Step) -> Status:
-    return Status(
-        step.label, 'queued', step.iteration(), step.max_iters, step.cost, None
-    )
+def _queued(step: Step, anew: bool) -> Status:
+    iteration = 0 if anew else step.iteration()
+    return Status(step.label, 'queued', iteration, step.max_iters, step.cost, None)
 
 
 def _cells(status: Status) -> list[str]:

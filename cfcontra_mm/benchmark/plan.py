@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from graphlib import TopologicalSorter
 from pathlib import Path
 
 from mmengine.config import Config
@@ -15,7 +15,9 @@ from mmengine.config import Config
 from cfcontra_mm import version
 from cfcontra_mm.errors import InputError
 
+from .fields import for_seed
 from .preparations import PreparationStep, Training, Translation
+from .sources import RENDERER, TRAINING, TRANSLATION, SourceTree
 from .steps import Run
 from .study import Preparation, Row, Study, default_work_dir, read_config
 
@@ -27,36 +29,45 @@ def plan_runs(study: Study, seeds: tuple[int, ...], out: Path) -> list[Run]:
     so do studies side by side.
 
     Raises:
-        InputError: A config is missing or does not count iterations, or an override
-            does not fit it.
+        InputError: A config is missing or does not count iterations, an override does
+            not fit it, or the code that it names cannot be read.
     """
-    prepared = _plan_preparations(study, out)
+    planner = _Planner(study, out)
     folders: dict[str, Path] = {}
     runs = []
     for row in study.measured():
-        needs = tuple(prepared[name] for name in row.needs)
-        overrides = study.overrides(row)
-        config = study.resolve(row)
-        for seed in seeds:
-            run = _plan_run(row, seed, config, needs, study.data, out)
+        for run in planner.runs(row, seeds):
             folder = folders.setdefault(run.identity, run.work_dir)
-            runs.append(replace(run, overrides=overrides, work_dir=folder))
+            runs.append(replace(run, work_dir=folder))
     return runs
 
 
-def choose_runs(study: Study, runs: Sequence[Run], only: Sequence[str]) -> list[Run]:
-    """The runs of these rows, all if none is named.
+def choose_runs(
+    study: Study, runs: Sequence[Run], only: Sequence[str], rerun: Sequence[str] = ()
+) -> tuple[list[Run], list[Run]]:
+    """The runs to finish, and those among them to train again.
+
+    Args:
+        study: The study.
+        runs: Its runs.
+        only: Rows to finish beside those to train again, all if none is named.
+        rerun: Rows to train again.
 
     Raises:
         InputError: A name is no row's.
     """
     names = [row.name for row in study.measured()]
-    for name in only:
-        if name not in names:
-            raise InputError(
-                f'--only {name}: no such row; choose from {", ".join(names)}'
-            )
-    return [run for run in runs if not only or run.row in only]
+    for option, chosen in (('--only', only), ('--rerun', rerun)):
+        for name in chosen:
+            if name not in names:
+                raise InputError(
+                    f'{option} {name}: no such row; choose from {", ".join(names)}'
+                )
+    wanted = [*only, *rerun] if only else names
+    return (
+        [run for run in runs if run.row in wanted],
+        [run for run in runs if run.row in rerun],
+    )
 
 
 def distinct_runs(runs: Sequence[Run]) -> list[Run]:
@@ -67,26 +78,123 @@ def distinct_runs(runs: Sequence[Run]) -> list[Run]:
     return list(first.values())
 
 
-def _plan_run(
-    row: Row,
-    seed: int,
-    config: Config,
-    needs: tuple[PreparationStep, ...],
-    data: dict | None,
-    out: Path,
-) -> Run:
-    identity = _identity(config, data, needs, seed=seed)
-    return Run(
-        row=row.name,
-        config=row.config,
-        seed=seed,
-        max_iters=_max_iters(config, row.config),
-        cost=row.cost,
-        identity=identity,
-        work_dir=_run_folder(out.parent / 'runs', row.name, seed, identity),
-        settings=config.to_dict(),
-        needs=needs,
-    )
+class _Planner:
+    """Plans the steps of a study, each preparation once.
+
+    Args:
+        study: The study.
+        out: Folder of its results.
+    """
+
+    def __init__(self, study: Study, out: Path) -> None:
+        self.study, self.out = study, out
+        self.preparations = {p.name: p for p in study.preparations}
+        self.planned: dict[tuple[str, int | None], PreparationStep] = {}
+        self.tree = functools.cache(SourceTree)
+        self.data_modules = RENDERER if study.data else ()
+
+    def runs(self, row: Row, seeds: Sequence[int]) -> Iterator[Run]:
+        """A row's runs."""
+        config = resolved = None
+        for seed in seeds:
+            overrides = self.study.overrides(row, seed)
+            if overrides != resolved:  # most rows have the same with every seed
+                config, resolved = self.study.resolve(row, seed), overrides
+            yield self._run(row, seed, config, overrides)
+
+    def _run(self, row: Row, seed: int, config: Config, overrides: dict) -> Run:
+        needs = self._needs(row.needs, (), seed)
+        needs += self._needs(row.per_seed, row.per_seed, seed)
+        sources = self._sources(config, TRAINING)
+        identity = self._identity(config, sources, needs, seed=seed)
+        return Run(
+            row=row.name,
+            config=row.config,
+            seed=seed,
+            max_iters=_max_iters(config, row.config),
+            cost=row.cost,
+            identity=identity,
+            work_dir=_run_folder(self.out.parent / 'runs', row.name, seed, identity),
+            settings=config.to_dict(),
+            overrides=overrides,
+            needs=needs,
+            sources=sources,
+        )
+
+    def _needs(
+        self, names: Sequence[str], per_seed: Sequence[str], seed: int
+    ) -> tuple[PreparationStep, ...]:
+        """Preparations, those in ``per_seed`` as they are made with a seed."""
+        return tuple(
+            self._needed(name, per_seed, seed)
+            if name in per_seed
+            else self._needed(name, (), None)
+            for name in names
+        )
+
+    def _needed(
+        self, name: str, per_seed: Sequence[str], seed: int | None
+    ) -> PreparationStep:
+        if (name, seed) not in self.planned:
+            preparation = self.preparations[name]
+            needs = self._needs(preparation.needs, per_seed, seed)
+            self.planned[name, seed] = self._preparation(preparation, seed, needs)
+        return self.planned[name, seed]
+
+    def _preparation(
+        self,
+        preparation: Preparation,
+        seed: int | None,
+        needs: tuple[PreparationStep, ...],
+    ) -> PreparationStep:
+        kind, path = preparation.kind, preparation.config
+        config = read_config(path, for_seed(preparation.overrides, seed))
+        folder = preparation.folder(seed)
+        made = dict(kind=kind, out=str(folder) if preparation.out else None, seed=seed)
+        sources = self._sources(config, TRAINING if kind == 'train' else TRANSLATION)
+        label, name = preparation.name, _file_name(preparation.name)
+        if seed is not None:
+            label, name = f'{label} seed {seed}', f'{name}_seed{seed}'
+        common = dict(
+            label=label,
+            config=path,
+            seed=seed,
+            settings=config.to_dict(),
+            identity=self._identity(config, sources, needs, **made),
+            work_dir=folder,
+            log=self.out / 'preparations' / f'{name}.log',
+            needs=needs,
+            sources=sources,
+        )
+        if kind == 'train':
+            return Training(max_iters=_max_iters(config, path), **common)
+        checkpoint = _translator(config, path, needs)
+        return Translation(max_iters=0, checkpoint=checkpoint, **common)
+
+    def _sources(self, config: Config, modules: Sequence[str]) -> dict[str, str]:
+        imports = (config.get('custom_imports') or {}).get('imports') or ()
+        tree = self.tree((imports,) if isinstance(imports, str) else tuple(imports))
+        return tree.digests(config.to_dict(), (*modules, *self.data_modules))
+
+    def _identity(
+        self,
+        config: Config,
+        sources: Mapping[str, str],
+        needs: Sequence[PreparationStep],
+        **others: str | int | None,
+    ) -> str:
+        parts = {
+            'config': config.to_dict(),
+            'data': self.study.data,
+            'version': version.__version__,
+            # Without the paths: where the code lies makes no difference.
+            'sources': sorted(set(sources.values())),
+            'needs': sorted(need.identity for need in needs),
+            **others,
+        }
+        # JSON and not `pretty_text`, whose layout depends on yapf's version.
+        text = json.dumps(parts, sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _run_folder(runs: Path, row: str, seed: int, identity: str) -> Path:
@@ -96,38 +204,10 @@ def _run_folder(runs: Path, row: str, seed: int, identity: str) -> Path:
     return min(runs.glob(f'*_seed{seed}_{mark}'), default=new)
 
 
-def _plan_preparations(study: Study, out: Path) -> dict[str, PreparationStep]:
-    preparations = {p.name: p for p in study.preparations}
-    order = TopologicalSorter({p.name: p.needs for p in study.preparations})
-    planned: dict[str, PreparationStep] = {}
-    for name in order.static_order():
-        needs = [planned[need] for need in preparations[name].needs]
-        planned[name] = _plan_preparation(preparations[name], needs, study.data, out)
-    return planned
-
-
-def _plan_preparation(
-    preparation: Preparation,
-    needs: Sequence[PreparationStep],
-    data: dict | None,
-    out: Path,
-) -> PreparationStep:
-    kind, path = preparation.kind, preparation.config
-    config = read_config(path, preparation.overrides)
-    max_iters = _max_iters(config, path)
-    common = dict(
-        label=preparation.name,
-        config=path,
-        settings=config.to_dict(),
-        identity=_identity(config, data, needs, kind=kind, out=preparation.out),
-        work_dir=preparation.folder,
-        log=out / 'preparations' / f'{_file_name(preparation.name)}.log',
-        needs=tuple(needs),
-    )
-    if kind == 'train':
-        return Training(max_iters=max_iters, **common)
-    checkpoint = default_work_dir(path) / f'iter_{max_iters}.pth'
-    return Translation(max_iters=0, checkpoint=checkpoint, **common)
+def _translator(config: Config, path: str, needs: Sequence[PreparationStep]) -> Path:
+    """The weights of a config's translator, by whoever trains it."""
+    default = default_work_dir(path) / f'iter_{_max_iters(config, path)}.pth'
+    return next((n.final_checkpoint for n in needs if n.config == path), default)
 
 
 def _max_iters(config: Config, path: str) -> int:
@@ -139,22 +219,3 @@ def _max_iters(config: Config, path: str) -> int:
 
 def _file_name(name: str) -> str:
     return re.sub(r'[^\w.-]+', '-', name)
-
-
-def _identity(
-    config: Config,
-    data: dict | None,
-    needs: Sequence[PreparationStep],
-    **others: str | int | None,
-) -> str:
-    parts = {
-        'config': config.to_dict(),
-        'data': data,
-        'version': version.__version__,
-        **others,
-    }
-    if needs:
-        parts['needs'] = sorted(need.identity for need in needs)
-    # JSON and not `pretty_text`, whose layout depends on yapf's version.
-    text = json.dumps(parts, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -31,6 +31,8 @@ class PreparationStep(Step):
         log: File that takes what the processes print.
         needs: Preparations that must be finished before it starts.
         settings: All settings, as the study resolved the config.
+        seed: Of everything random in it; None for the config's own.
+        sources: Digests of the source files that it runs, by path.
     """
 
     label: str
@@ -41,7 +43,14 @@ class PreparationStep(Step):
     log: Path
     needs: tuple[PreparationStep, ...]
     settings: dict[str, Any] = field(hash=False, repr=False)
+    seed: int | None = None
+    sources: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
     cost: ClassVar[float] = 1.0
+
+    @property
+    def seed_arguments(self) -> list[str]:
+        """What tells the tool the seed."""
+        return [] if self.seed is None else ['--seed', str(self.seed)]
 
     @property
     @abstractmethod
@@ -100,8 +109,8 @@ class Training(PreparationStep):
         return self.final_checkpoint
 
     def commands(self, tools: Path) -> dict[str, list[str]]:
-        """The training, unless it is finished; the seed is the config's."""
-        return self.training(tools)
+        """The training, unless it is finished."""
+        return self.training(tools, *self.seed_arguments)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +136,7 @@ class Translation(PreparationStep):
     def commands(self, tools: Path) -> dict[str, list[str]]:
         """The translation, which the tool itself resumes."""
         arguments = [str(self.settings_file), str(self.checkpoint)]
-        arguments += ['--out', str(self.work_dir)]
+        arguments += ['--out', str(self.work_dir), *self.seed_arguments]
         return {'translating': tool(tools, 'translate_dataset', *arguments)}
 
 

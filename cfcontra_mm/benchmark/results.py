@@ -10,7 +10,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -156,8 +156,9 @@ def write_results(runs: Sequence[Run], errors: Mapping[str, str], out: Path) -> 
     """Write ``out/results.jsonl``: a line for every run that is finished or failed.
 
     What the file says of a run with the same settings stays, if nothing newer is known:
-    its folder may be gone. The runs' pixel counts come along as ``out/per_image/``, so
-    that the tables can be made without the runs' folders.
+    its folder may be gone, or it was to be trained again and failed. The runs' pixel
+    counts come along as ``out/per_image/``, so that the tables can be made without the
+    runs' folders.
 
     Args:
         runs: Runs of the table.
@@ -169,17 +170,46 @@ def write_results(runs: Sequence[Run], errors: Mapping[str, str], out: Path) -> 
     lines = []
     for run in runs:
         old = before.get(run.key)
+        known = old is not None and old.line['identity'] == run.identity
         if record := read_record(run):
             lines.append(_finished_line(run, record, out))
+        elif known and (old.status == 'done' or run.identity not in errors):
+            lines.append(old.line)
         elif run.identity in errors:
             lines.append(_failed_line(run, errors[run.identity]))
-        elif old and old.line['identity'] == run.identity:
-            lines.append(old.line)
+    _write_lines(path, lines)
+
+
+def _write_lines(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
     text = ''.join(
         json.dumps(_without_nan(line), default=str, allow_nan=False) + '\n'
         for line in lines
     )
     write_whole(path, text)
+
+
+def follow_folders(moved: Mapping[Path, Path], out: Path) -> None:
+    """Let ``out/results.jsonl`` name the folders of runs by their new names.
+
+    Args:
+        moved: New paths of folders by their old ones.
+        out: Folder of the study.
+
+    Raises:
+        InputError: The file is missing, or holds no results.
+    """
+    path = out / 'results.jsonl'
+    names = {
+        os.path.relpath(old, out): os.path.relpath(new, out)
+        for old, new in moved.items()
+    }
+    lines = [dict(result.line) for result in read_results(path).values()]
+    for line in lines:
+        old = line.get('work_dir')
+        if old in names:
+            line['work_dir'] = names[old]
+            line['files'] = [f.replace(old, names[old], 1) for f in line['files']]
+    _write_lines(path, lines)
 
 
 def _finished_line(run: Run, record: Record, out: Path) -> dict[str, Any]:

@@ -7,12 +7,16 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from pprint import pformat
 from typing import TYPE_CHECKING, Any
 
+from cfcontra_mm.errors import InputError
+
 from .provenance import git_state
 from .results import make_record, write_record, write_whole
+from .sources import changed_file
 
 if TYPE_CHECKING:
     from .preparations import PreparationStep
@@ -35,6 +39,7 @@ class Step(ABC):
         log: File that takes what the processes print.
         needs: Steps that must be finished before it starts.
         settings: All settings, as the study resolved the config.
+        sources: Digests of the source files that it runs, by path.
     """
 
     label: str
@@ -46,6 +51,7 @@ class Step(ABC):
     log: Path
     needs: tuple[Step, ...]
     settings: dict[str, Any]
+    sources: Mapping[str, str]
 
     @property
     def settings_file(self) -> Path:
@@ -101,7 +107,15 @@ class Step(ABC):
         return {'training': train}
 
     def begin(self) -> None:
-        """Prepare the folders and the settings before the first process starts."""
+        """Prepare the folders and the settings before the first process starts.
+
+        Raises:
+            InputError: The code is no longer that which the identity stands for.
+        """
+        if changed := changed_file(self.sources):
+            raise InputError(
+                f'{changed}: was changed since the study began; start the study again'
+            )
         self.work_dir.mkdir(parents=True, exist_ok=True)
         write_whole(self.settings_file, config_text(self.settings, self.config))
 
@@ -141,6 +155,7 @@ class Run(Step):
         settings: All settings, as the study resolved the config.
         overrides: Those in place of the config's own, by their dotted keys.
         needs: Preparations that must be finished before it starts.
+        sources: Digests of the source files that it runs, by path.
     """
 
     row: str
@@ -153,6 +168,7 @@ class Run(Step):
     settings: dict[str, Any] = field(hash=False, repr=False)
     overrides: dict[str, Any] = field(default_factory=dict, hash=False)
     needs: tuple[PreparationStep, ...] = ()
+    sources: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
 
     @property
     def label(self) -> str:
@@ -183,6 +199,14 @@ class Run(Step):
     def git_note(self) -> Path:
         """State of the code that the processes run, which may change before the end."""
         return self.settings_file.with_name('git.json')
+
+    def set_aside(self) -> Path | None:
+        """Move what is in the folder to one that no plan looks into; None for none."""
+        if not self.work_dir.exists():
+            return None
+        names = (f'{self.work_dir.name}.before-{n}' for n in count(1))
+        asides = map(self.work_dir.with_name, names)
+        return self.work_dir.rename(next(a for a in asides if not a.exists()))
 
     def begin(self) -> None:
         """Also note the state of the code that is about to run."""

@@ -12,7 +12,7 @@ from mmengine.config import Config
 from cfcontra_mm.config_file import open_config, override
 from cfcontra_mm.errors import InputError
 
-from .fields import from_dict
+from .fields import for_seed, from_dict
 from .study_checks import check_study
 
 
@@ -24,13 +24,16 @@ class Row:
         name: Heading of the row, unique in its study.
         config: Config file, relative to the working directory; None for a row that
             has published figures alone.
-        overrides: Settings in place of the config's, by their dotted keys.
+        overrides: Settings in place of the config's, by their dotted keys; ``{seed}``
+            in them, and in those of what is in ``per_seed``, is the run's seed.
         cost: Rough time of one iteration relative to the cheapest row; decides
             which runs start first and the ETA of runs that have not started.
         needs: Names of the preparations that its runs build on.
         network: In place of the config's own and of the study's; see
             :func:`~cfcontra_mm.config_file.open_config`.
         pair: Likewise.
+        per_seed: Further ones, which are made once with each seed: the run of a seed
+            builds on those of its seed, and so do they on each other.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Row:
     needs: tuple[str, ...] = ()
     network: str | None = None
     pair: str | None = None
+    per_seed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,9 @@ class Column:
 
 @dataclass(frozen=True)
 class Preparation:
-    """What must be made once before the rows that need it: a training or a copy.
+    """What must be made before the rows that need it: a training or a copy.
+
+    It is made once, but for rows that name it in ``per_seed`` once with each seed.
 
     Args:
         name: Unique among the study's preparations.
@@ -91,9 +97,10 @@ class Preparation:
     def config(self) -> str:
         return self.train or self.translate
 
-    @property
-    def folder(self) -> Path:
-        return Path(self.out) if self.out else default_work_dir(self.config)
+    def folder(self, seed: int | None = None) -> Path:
+        """Folder that it fills, or the one that it fills with this seed."""
+        folder = Path(self.out) if self.out else default_work_dir(self.config)
+        return folder if seed is None else folder.with_name(f'{folder.name}_seed{seed}')
 
 
 @dataclass(frozen=True)
@@ -144,12 +151,17 @@ class Study:
         """Rows that are trained here."""
         return [row for row in self.rows if row.config]
 
-    def overrides(self, row: Row) -> dict[str, Any]:
-        """What a row changes in its config."""
-        return {**self.shared, **row.overrides}
+    def overrides(self, row: Row, seed: int | None = None) -> dict[str, Any]:
+        """What a row changes in its config for a seed, by default the first."""
+        seed = self.seeds[0] if seed is None else seed
+        return for_seed({**self.shared, **row.overrides}, seed)
 
-    def resolve(self, row: Row) -> Config:
+    def resolve(self, row: Row, seed: int | None = None) -> Config:
         """The config of a row, over its network and pair, with all that it overrides.
+
+        Args:
+            row: The row.
+            seed: Whose overrides; by default the study's first.
 
         Raises:
             InputError: The file is missing or broken, or an override, the network or
@@ -157,7 +169,7 @@ class Study:
         """
         return read_config(
             row.config,
-            self.overrides(row),
+            self.overrides(row, seed),
             network=row.network or self.network,
             pair=row.pair or self.pair,
         )

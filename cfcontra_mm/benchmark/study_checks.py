@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from cfcontra_mm.datasets.toystreets import write_toystreets
 from cfcontra_mm.errors import InputError
 
-from .fields import check_arguments
+from .fields import SEED, check_arguments, for_seed
 
 if TYPE_CHECKING:
-    from .study import Preparation, Study
+    from .study import Preparation, Row, Study
 
 
 def check_study(study: Study, path: Path) -> None:
@@ -36,8 +36,10 @@ def check_study(study: Study, path: Path) -> None:
     _check_figures(study, path)
     for preparation in study.preparations:
         _check_kind(preparation, path)
-    _check_folders(study.preparations, path)
+    _check_folders(study, path)
     _check_needs(study, path)
+    _check_per_seed(study, path)
+    _check_placeholders(study, path)
     if study.data is not None:
         check_arguments(write_toystreets, study.data, f'{path}: study.data')
 
@@ -120,21 +122,24 @@ def _check_kind(preparation: Preparation, path: Path) -> None:
         )
 
 
-def _check_folders(preparations: Sequence[Preparation], path: Path) -> None:
+def _check_folders(study: Study, path: Path) -> None:
+    seeded = {name for row in study.rows for name in row.per_seed}
     owners: dict[Path, str] = {}
-    for preparation in preparations:
-        owner = owners.setdefault(preparation.folder, preparation.name)
-        if owner != preparation.name:
-            raise InputError(
-                f'{path}: preparations {owner!r} and {preparation.name!r} both write '
-                f'to {preparation.folder}; leave one out'
-            )
+    for preparation in study.preparations:
+        seeds = study.seeds if preparation.name in seeded else ()
+        for folder in map(preparation.folder, (None, *seeds)):
+            owner = owners.setdefault(folder, preparation.name)
+            if owner != preparation.name:
+                raise InputError(
+                    f'{path}: preparations {owner!r} and {preparation.name!r} both '
+                    f'write to {folder}; leave one out'
+                )
 
 
 def _check_needs(study: Study, path: Path) -> None:
     names = [preparation.name for preparation in study.preparations]
     for entry in (*study.rows, *study.preparations):
-        for need in entry.needs:
+        for need in (*entry.needs, *getattr(entry, 'per_seed', ())):
             if need not in names:
                 raise InputError(
                     f'{path}: {entry.name!r} needs {need!r}, which is no preparation; '
@@ -147,3 +152,46 @@ def _check_needs(study: Study, path: Path) -> None:
         raise InputError(
             f'{path}: preparations need each other: {circle}; break the circle'
         ) from error
+
+
+def _check_per_seed(study: Study, path: Path) -> None:
+    preparations = {p.name: p for p in study.preparations}
+    owners: dict[str, Row] = {}
+    for row in study.rows:
+        for name in row.per_seed:
+            if name in row.needs:
+                raise InputError(
+                    f'{path}: row {row.name!r} has {name!r} in needs and in per_seed; '
+                    'leave one out'
+                )
+            owner = owners.setdefault(name, row)
+            theirs, ours = (_chain(name, preparations, r) for r in (owner, row))
+            if theirs != ours:
+                differing = ', '.join(sorted(theirs ^ ours))
+                raise InputError(
+                    f'{path}: rows {owner.name!r} and {row.name!r} share {name!r}, but '
+                    f'{differing} is in per_seed of one alone; name it in both'
+                )
+
+
+def _chain(name: str, preparations: Mapping[str, Preparation], row: Row) -> set[str]:
+    """The preparations per seed that one per seed builds on, itself included."""
+    needs = [need for need in preparations[name].needs if need in row.per_seed]
+    return {name}.union(*(_chain(need, preparations, row) for need in needs))
+
+
+def _check_placeholders(study: Study, path: Path) -> None:
+    preparations = {p.name: p for p in study.preparations}
+    todo = [need for row in study.rows for need in row.needs]
+    for row in study.rows:
+        for name in row.per_seed:
+            todo += set(preparations[name].needs).difference(row.per_seed)
+    while todo:
+        preparation = preparations[todo.pop()]
+        todo += preparation.needs
+        if preparation.overrides != for_seed(preparation.overrides, 0):
+            raise InputError(
+                f'{path}: preparation {preparation.name!r} has {SEED} in its '
+                'overrides, but is made once for all seeds; name it in per_seed of the '
+                'rows that need it'
+            )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from reprlib import repr as shortened
 
 import numpy as np
 from mmengine import fileio
 from mmseg.datasets import CityscapesDataset
 
 from cfcontra_mm.errors import InputError
+from cfcontra_mm.plain_yaml import read_yaml
 
 CITYSCAPES_METAINFO = CityscapesDataset.METAINFO
 
@@ -82,7 +84,7 @@ def read_classes(path: str) -> ClassTable:
         where = f'{path}: classes[{index}]'
         name, color, values = _read_class(entry, where)
         if name in names:
-            raise InputError(f'{where}: the name {name} is given twice')
+            raise InputError(f'{where}: the name {_shown(name)} is given twice')
         names.append(name)
         palette.append(color)
         _own(owner, values, index, where)
@@ -92,18 +94,15 @@ def read_classes(path: str) -> ClassTable:
 
 
 def _load_yaml(path: str) -> dict:
-    if not fileio.exists(path):
+    if not fileio.isfile(path):
         raise InputError(f'{path}: no such class file; give a YAML file of classes')
     if not path.endswith(('.yaml', '.yml')):
         raise InputError(f'{path}: a class file must end in .yaml')
-    try:
-        content = fileio.load(path)
-    except Exception as error:  # PyYAML is MMEngine's dependency, not ours
-        reason = ' '.join(str(error).split())
-        raise InputError(f'{path}: not a YAML file ({reason})') from error
+    with fileio.get_local_path(path) as local:
+        content = read_yaml(local)
     if not isinstance(content, dict):
         raise InputError(f'{path}: must hold a list `classes`')
-    unknown = sorted(map(str, set(content) - {'classes', 'ignore'}))
+    unknown = sorted(map(_shown, set(content) - {'classes', 'ignore'}))
     if unknown:
         raise InputError(f'{path}: unknown field {unknown[0]}; use classes, ignore')
     return content
@@ -114,9 +113,11 @@ def _read_class(entry: object, where: str) -> tuple[str, list[int], list[int]]:
         raise InputError(f'{where}: must have the fields name, color, values')
     name, color = entry['name'], entry['color']
     if not isinstance(name, str) or not name:
-        raise InputError(f'{where}.name: must be a text, not {name!r}')
+        raise InputError(f'{where}.name: must be a text, not {_shown(name)}')
     if len(_values(color, f'{where}.color')) != 3:
-        raise InputError(f'{where}.color: must be [red, green, blue], not {color!r}')
+        raise InputError(
+            f'{where}.color: must be [red, green, blue], not {_shown(color)}'
+        )
     values = _values(entry['values'], f'{where}.values')
     if not values:
         raise InputError(f'{where}.values: must list at least one label value')
@@ -128,8 +129,18 @@ def _values(values: object, where: str) -> list[int]:
         return type(value) is int and 0 <= value <= 255
 
     if not isinstance(values, list) or not all(map(valid, values)):
-        raise InputError(f'{where}: must be a list of integers 0-255, not {values!r}')
+        raise InputError(
+            f'{where}: must be a list of integers 0-255, not {_shown(values)}'
+        )
     return values
+
+
+def _shown(value: object) -> str:
+    """A value of a class file, cut short."""
+    try:
+        return shortened(value)
+    except ValueError:  # Python prints no number of thousands of digits
+        return 'a huge number'
 
 
 def _own(owner: dict[int, int], values: list[int], index: int, where: str) -> None:

@@ -54,6 +54,7 @@ class FakeStudy:
 
     def __init__(self, root, pictures):
         self.root, self.pictures, self.out = root, pictures, root / 'out'
+        self.tools = FAKE_TOOLS
         for name in MIOUS:
             self.configure(name)
         self.study = Study(
@@ -80,7 +81,7 @@ class FakeStudy:
         (self.root / f'{name}.py').write_text(text + split)
 
     def run(self, **arguments):
-        return run_study(self.study, self.out, FAKE_TOOLS, **arguments)
+        return run_study(self.study, self.out, self.tools, **arguments)
 
     def logs(self, name):
         """Log of every folder that a row has run in."""

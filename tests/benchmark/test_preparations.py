@@ -267,6 +267,8 @@ def test_identity_of_a_row_without_needs_is_of_its_own_settings_alone(styled):
         'seed': 0,
         'data': styled.study.data,
         'version': '1.2.3',
+        'sources': sorted(set(runs[0].sources.values())),
+        'needs': [],
     }
     text = json.dumps(parts, sort_keys=True)
     assert runs[0].identity == hashlib.sha256(text.encode()).hexdigest()

@@ -22,9 +22,7 @@ TABLES = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _root(monkeypatch):
-    monkeypatch.chdir(ROOT)
+pytestmark = pytest.mark.usefixtures('shipped')
 
 
 def load(name):
@@ -54,9 +52,8 @@ def test_every_study_can_be_planned(path, tmp_path):
 
 
 @pytest.mark.parametrize('path', STUDIES, ids=lambda path: path.stem)
-def test_the_tools_read_the_settings_as_they_were_planned(path, tmp_path, monkeypatch):
+def test_the_tools_read_the_settings_as_they_were_planned(path, tmp_path):
     runs = plan_runs(load_study(path), (0,), tmp_path)
-    monkeypatch.chdir(tmp_path)  # where preparations have their folders
     for step in (*runs, *unfinished_needs(runs)):
         step.begin()
         read = Config.fromfile(step.settings_file, import_custom_modules=False)

@@ -55,9 +55,9 @@ def test_load_preparations(tmp_path):
     style, copy = study.preparations
     assert (style.kind, style.config, style.needs) == ('train', 'style.py', ())
     assert (copy.kind, copy.config, copy.needs) == ('translate', 'style.py', ('style',))
-    assert copy.folder == Path('d/copy')
+    assert copy.folder() == Path('d/copy')
     elsewhere = Preparation('style', train='configs/adain/style.py')
-    assert elsewhere.folder == Path('work_dirs/adain/style')
+    assert elsewhere.folder() == Path('work_dirs/adain/style')
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The command line, as a user calls it."""
 
+import os
 import runpy
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / 'tools' / 'benchmark.py'
+DEMO = ROOT / 'tools' / 'demo.py'
 FAKE_TOOLS = Path(__file__).parent / 'fake_tools'
 
 
@@ -27,6 +29,22 @@ def test_slurms_parameters_need_its_launcher(monkeypatch, capsys, launcher):
     line = refused(monkeypatch, capsys, *arguments, launcher)
     assert '--slurm: goes with --launcher slurm' in line
     assert 'nowhere.py: no such' in refused(monkeypatch, capsys, *arguments, 'slurm')
+
+
+def test_training_again_is_no_making_of_tables(monkeypatch, capsys):
+    arguments = ('nowhere.py', '--tables-only', '--rerun', 'MinEnt')
+    assert '--rerun: trains, but' in refused(monkeypatch, capsys, *arguments)
+
+
+def test_the_demo_hands_its_options_on(monkeypatch):
+    calls = []
+    monkeypatch.setattr(os, 'execv', lambda path, command: calls.append(command))
+    options = ['--rerun', 'MinEnt', 'CFContra', '--seeds', '0']
+    monkeypatch.setattr(sys, 'argv', ['demo.py', *options, '--all'])
+    runpy.run_path(str(DEMO), run_name='__main__')
+    (command,) = calls
+    study = 'configs/benchmarks/toystreets.py'
+    assert command == [sys.executable, str(TOOL), study, *options]
 
 
 def call(folder, *arguments):
@@ -87,11 +105,25 @@ def test_a_failed_run_is_in_the_report_and_in_the_exit_status(command, fake, tmp
 
 
 @pytest.mark.slow
-def test_the_demo_is_a_study(tmp_path):
+def test_rows_are_trained_again(command, fake):
+    assert command('--seeds', '0')[0] == 0
+    status, printed = command('--rerun', 'method', '--seeds', '0', '--dry-run')
+    assert (status, printed.count(' new '), printed.count(' finished ')) == (0, 1, 1)
+    status, printed = command('--rerun', 'method', '--seeds', '0')
+    assert status == 0
+    assert 'method seed 0 is trained again; its old folder is now work_dirs/' in printed
+    status, printed = command('--rerun', 'methods')
+    assert (status, printed.splitlines()[-1]) == (
+        2,
+        'error: --rerun methods: no such row; choose from source, method',
+    )
+
+
+@pytest.mark.slow
+def test_the_demo_is_a_study(shipped):
     for options, last in (((), 'oracle seed 0'), (('--all',), 'oracle seed 2')):
-        demo = ('tools/demo.py', *options, '--dry-run', '--out', tmp_path / 'out')
-        status, printed = call(ROOT, *demo)
+        status, printed = call(shipped, DEMO, *options, '--dry-run')
         assert status == 0
         assert last in printed
         assert 'style transfer' in printed
-    assert not (tmp_path / 'out').exists()
+    assert [path.name for path in shipped.iterdir()] == ['configs']

@@ -1,8 +1,11 @@
 import copy
+import re
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from mmengine.config import Config
 from mmseg.registry import DATASETS
 from PIL import Image
@@ -39,6 +42,16 @@ def root(tmp_path):
     write_image(tmp_path / 'val/images/d.png')
     write_label(tmp_path / 'val/labels/d.png', np.full((6, 8), 3))
     return tmp_path
+
+
+def refusal(path):
+    """The line that a class file gets."""
+    with pytest.raises(InputError) as caught:
+        read_classes(str(path))
+    line = str(caught.value)
+    assert line.startswith(str(path))
+    assert '\n' not in line
+    return line
 
 
 def folder_cfg(root):
@@ -78,7 +91,7 @@ class TestClasses:
     @pytest.mark.parametrize(
         ('old', 'new', 'message'),
         [
-            ('classes:', 'klasses:', 'unknown field klasses'),
+            ('classes:', 'klasses:', "unknown field 'klasses'"),
             ('classes:', 'classes: [', 'not a YAML file'),
             (CLASSES, 'classes: []', '`classes` must list 1 to 254'),
             (CLASSES, '- road', 'must hold a list `classes`'),
@@ -90,7 +103,7 @@ class TestClasses:
             ('values: [3]', 'values: [7]', r'classes\[1\]: the label value 7 .* twice'),
             ('values: [3]', 'values: [3, 3]', 'the label value 3 is given twice'),
             ('[255, 4]', '[255, 9]', 'ignore: the label value 9 is given twice'),
-            ('name: car', 'name: road', 'the name road is given twice'),
+            ('name: car', 'name: road', "the name 'road' is given twice"),
             ('name: car', 'name: 5', r'classes\[1\]\.name: must be a text'),
             ('[0, 0, 142]', '[0, 142]', r'color: must be \[red, green, blue\]'),
         ],
@@ -110,6 +123,70 @@ class TestClasses:
         (tmp_path / 'x.txt').write_text(CLASSES)
         with pytest.raises(InputError, match=r'must end in \.yaml'):
             read_classes(str(tmp_path / 'x.txt'))
+
+    @pytest.mark.parametrize(
+        'tag',
+        [
+            '!!python/object/apply:os.system ["touch {}"]',
+            '!!python/object/apply:pathlib.Path.touch [!!python/object/apply:'
+            'pathlib.Path ["{}"]]',
+            '!!python/object/new:os.system ["touch {}"]',
+            "!!python/object/apply:eval [\"open('{}', 'w')\"]",
+        ],
+    )
+    @pytest.mark.parametrize('place', ['classes: {}', '{}', CLASSES + 'extra: {}'])
+    def test_a_tag_runs_nothing(self, tmp_path, tag, place):
+        path, made = tmp_path / 'classes.yaml', tmp_path / 'made'
+        text = place.replace('{}', tag.format(made), 1) if place != CLASSES else place
+        path.write_text(text)
+        line = refusal(path)
+        assert 'not a YAML file (line ' in line
+        assert 'could not determine a constructor for the tag' in line
+        assert not made.exists()
+
+    def test_the_exploit_works_where_tags_are_heeded(self, tmp_path):
+        made = tmp_path / 'made'
+        yaml.unsafe_load(f'!!python/object/apply:os.system ["touch {made}"]')
+        assert made.exists()
+
+    def test_aliases_are_refused_before_they_are_followed(self, tmp_path):
+        lines = ['a0: &a0 [x, x, x, x, x, x, x, x, x]']
+        for i in range(1, 30):
+            lines.append(f'a{i}: &a{i} [{", ".join([f"*a{i - 1}"] * 9)}]')
+        path = tmp_path / 'classes.yaml'
+        path.write_text('\n'.join([*lines, 'classes: *a29', '']))
+        start = time.process_time()
+        assert 'line 2: the alias *a0 is not read; write out' in refusal(path)
+        assert time.process_time() - start < 2
+
+    @pytest.mark.parametrize(
+        ('text', 'message'),
+        [
+            ('[' * 50_000, r'nested too deeply'),
+            ('a' * 200_000, r'is larger than 100000 bytes; shorten it'),
+            ('classes: ' + '9' * 50_000, r'not a YAML file \('),
+            (CLASSES.replace('9', '0x' + 'f' * 50_000), r'not \[?a? ?huge number'),
+            (CLASSES.replace('ufo', '1' + ':1' * 20_000), r'name: must be a text, not'),
+            ('classes: 2001-99-99', r'not a YAML file \(month must be'),
+            (b'\xff\xfe\xff', r'not a YAML file \('),
+            ('? [a, b]\n: c', r'not a YAML file \(line 1: found unhashable key'),
+        ],
+        ids=lambda value: str(value)[:12],
+    )
+    def test_what_would_fill_memory_or_screen_gets_one_short_line(
+        self, tmp_path, text, message
+    ):
+        path = tmp_path / 'classes.yaml'
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        start = time.process_time()
+        line = refusal(path)
+        assert time.process_time() - start < 5
+        assert re.search(message, line)
+        assert len(line) < 300 + len(str(path))
+
+    def test_a_folder_is_no_class_file(self, tmp_path):
+        (tmp_path / 'classes.yaml').mkdir()
+        assert 'no such class file' in refusal(tmp_path / 'classes.yaml')
 
 
 class TestDataset:

@@ -330,9 +330,9 @@ def test_a_file_is_no_folder(tmp_path):
 def test_command_line(tmp_path):
     def run(*arguments):
         return subprocess.run(
-            [sys.executable, 'tools/make_toystreets.py', '--out', str(tmp_path / 'toy'),
+            [sys.executable, ROOT / 'tools/make_toystreets.py', '--out', 'toy',
              '--num-source', '2', '--num-target', '1', '--num-val', '1', *arguments],
-            cwd=ROOT, env={**os.environ, 'PYTHONPATH': str(ROOT)},
+            cwd=tmp_path, env={**os.environ, 'PYTHONPATH': str(ROOT)},
             capture_output=True, text=True, check=False,
         )  # fmt: skip
 
