@@ -29,11 +29,11 @@ class Row:
         cost: Rough time of one iteration relative to the cheapest row; decides
             which runs start first and the ETA of runs that have not started.
         needs: Names of the preparations that its runs build on.
+        per_seed: Further ones, which are made once with each seed: the run of a seed
+            builds on those of its seed, and so do they on each other.
         network: In place of the config's own and of the study's; see
             :func:`~cfcontra_mm.config_file.open_config`.
         pair: Likewise.
-        per_seed: Further ones, which are made once with each seed: the run of a seed
-            builds on those of its seed, and so do they on each other.
     """
 
     name: str
@@ -41,9 +41,9 @@ class Row:
     overrides: dict[str, Any] = field(default_factory=dict, hash=False)
     cost: float = 1.0
     needs: tuple[str, ...] = ()
+    per_seed: tuple[str, ...] = ()
     network: str | None = None
     pair: str | None = None
-    per_seed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
