@@ -2,15 +2,13 @@
 
 from .adversarial import SOURCE, TARGET, least_squares_gan_loss, vanilla_gan_loss
 from .contrastive import class_contrastive_loss
+from .contrastive_loss import ClassContrastiveLoss
 from .discrepancy import disagreement_map, weight_divergence
+from .discrepancy_loss import WeightDiscrepancyLoss
 from .entropy import entropy_map, weighted_self_information
+from .entropy_loss import EntropyLoss
 from .focal import focal_loss
-from .modules import (
-    ClassContrastiveLoss,
-    EntropyLoss,
-    GANLoss,
-    WeightDiscrepancyLoss,
-)
+from .gan_loss import GANLoss
 
 __all__ = [
     'SOURCE',

@@ -11,7 +11,7 @@ from mmseg.structures import SegDataSample
 
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.losses import SOURCE, TARGET
-from cfcontra_mm.losses.modules import WeightedLoss
+from cfcontra_mm.losses.weighted import WeightedLoss
 
 NAMES = {
     'EntropyLoss': 'loss_ent',
