@@ -53,8 +53,8 @@ def own_folders(steps: Sequence[Step]) -> Iterator[list[TextIO]]:
         foreign = [str(step.work_dir) for step in steps if not step.may_fill()]
         if foreign:
             raise InputError(
-                f'{", ".join(foreign)}: made with other settings than this study has '
-                'now, or by hand; delete or move away'
+                f'{", ".join(foreign)}: made with other settings or code than this '
+                'study has now, or by hand; delete or move away'
             )
         yield locks
 

@@ -207,7 +207,8 @@ def _run_folder(runs: Path, row: str, seed: int, identity: str) -> Path:
 def _translator(config: Config, path: str, needs: Sequence[PreparationStep]) -> Path:
     """The weights of a config's translator, by whoever trains it."""
     default = default_work_dir(path) / f'iter_{_max_iters(config, path)}.pth'
-    return next((n.final_checkpoint for n in needs if n.config == path), default)
+    trained = (n for n in needs if isinstance(n, Training) and n.config == path)
+    return next((need.final_checkpoint for need in trained), default)
 
 
 def _max_iters(config: Config, path: str) -> int:
