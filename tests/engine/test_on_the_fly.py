@@ -4,10 +4,11 @@ import shutil
 
 import pytest
 import torch
-from helpers import CONFIGS, leaves
+from helpers import CONFIGS, case_of, leaves
 from mmengine.config import Config
-from train_worker import train_elsewhere
 from translators import write_checkpoint, write_config
+
+from cfcontra_mm.contract.jobs import run_jobs, train
 
 pytestmark = pytest.mark.slow
 CONFIG = CONFIGS / 'cfcontra' / 'deeplabv2_r18_toystreets_on-the-fly.py'
@@ -48,14 +49,13 @@ def source(unlabelled, tmp_path_factory):
 def trained(unlabelled, source, tmp_path_factory):
     """Folder of the same training, made in several ways, and of one without style."""
     out = tmp_path_factory.mktemp('trained')
-    jobs = []
     for name, options in {**WAYS, 'plain': {}}.items():
-        job = dict(folder='cfcontra', root=str(unlabelled), work_dir=str(out / name))
-        job |= options if name == 'plain' else source | options
+        options = options if name == 'plain' else source | options
         if 'resume' in options:
-            job |= dict(load_from=str(out / 'straight' / 'iter_2.pth'))
-        jobs.append(job)
-    train_elsewhere(jobs)
+            options |= dict(load_from=str(out / 'straight' / 'iter_2.pth'))
+        run_jobs(
+            train, [(case_of('cfcontra'), str(unlabelled), str(out / name), options)]
+        )
     return out
 
 
