@@ -1,6 +1,7 @@
 """Run the contract tests on the methods that a module registers."""
 
 import argparse
+import json
 import os
 import sys
 from pathlib import Path
@@ -35,14 +36,15 @@ def _run(module: str, config: str | None, options: list[str]) -> int:
         raise InputError(
             "pytest is not installed; pip install 'cfcontra-mm[contract]'"
         ) from error
-    from .cases import Selection, cases_of
+    from .cases import SELECTION, cases_of
 
-    selection = Selection(cases_of(module, config))
+    cases_of(module, config)
+    config = config and str(Path(config).resolve())
+    os.environ[SELECTION] = json.dumps([module, config])
     folder = Path(__file__).parent
     # Neither the settings nor the caches of the project that this is called in.
     own = ['-c', os.devnull, '--rootdir', str(folder), '-p', 'no:cacheprovider']
-    arguments = [str(folder), *own, *options]
-    return int(pytest.main(arguments, plugins=[selection]))
+    return int(pytest.main([str(folder), *own, '--show-capture=no', *options]))
 
 
 if __name__ == '__main__':

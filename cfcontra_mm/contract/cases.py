@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import copy
 import importlib
+import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.registry import DefaultScope
 from mmseg.registry import MODELS
 
 import cfcontra_mm
 from cfcontra_mm.config_file import open_config
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.methods import UDASegmentor
+
+SELECTION = 'CFCONTRA_MM_CONTRACT'
+"""Variable that names a module and a config, for pytest's workers too."""
 
 NETWORKS = Path(__file__).parent / 'networks'
 CONFIG = 'deeplabv2_r18_toystreets.py'
@@ -117,8 +123,9 @@ def cases_of(module: str, config: str | None) -> list[Case]:
     """
     try:
         importlib.import_module(module)
-    except ImportError as error:
-        raise InputError(f'{module}: cannot be imported ({error})') from error
+    except Exception as error:  # whatever is wrong in it
+        reason = f'{type(error).__name__}: {error}'
+        raise InputError(f'{module}: cannot be imported ({reason})') from error
     names = [
         name
         for name, kind in registered_methods().items()
@@ -132,24 +139,32 @@ def cases_of(module: str, config: str | None) -> list[Case]:
             f'{module}: registers no method{f" of the type of {config}" * bool(config)}'
             '; a method is a UDASegmentor under @MODELS.register_module()'
         )
-    return [Case(n, net, config, (module,)) for n in names for net in networks()]
+    cases = [Case(n, net, config, (module,)) for n in names for net in networks()]
+    for case in cases:
+        _check_settings(case)
+    return cases
+
+
+def _check_settings(case: Case) -> None:
+    """Raise unless a method can be built with the settings that it is given."""
+    try:
+        with DefaultScope.overwrite_default_scope('mmseg'):
+            MODELS.build(case.load().model)
+    except TypeError as error:
+        if 'required' not in str(error) and 'unexpected' not in str(error):
+            raise
+        raise InputError(
+            f'{case.method}: {str(error).splitlines()[0]}; give its settings with '
+            '--config FILE'
+        ) from error
+
+
+def selected_cases() -> list[Case]:
+    """The cases of the module that was asked for, else the shipped ones."""
+    selection = os.environ.get(SELECTION)
+    return cases_of(*json.loads(selection)) if selection else shipped_cases()
 
 
 def networks() -> list[str]:
     """Names of the tiny networks."""
     return sorted(path.stem for path in NETWORKS.glob('*.py'))
-
-
-class Selection:
-    """The cases to test in place of the shipped ones, as a plugin of pytest.
-
-    Args:
-        cases: Cases.
-    """
-
-    plugin_name = 'contract-selection'
-
-    def __init__(self, cases: list[Case]) -> None:
-        self.cases = cases
-        # By which pytest registers it.
-        self.__name__ = self.plugin_name

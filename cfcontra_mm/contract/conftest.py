@@ -2,8 +2,10 @@
 
 import pytest
 
-from .cases import Selection, shipped_cases
+from .cases import selected_cases
 from .tiny import build_method, settle, write_tiny_toystreets
+
+CASES = selected_cases()
 
 
 def pytest_configure(config):
@@ -12,9 +14,7 @@ def pytest_configure(config):
 
 def pytest_generate_tests(metafunc):
     if 'case' in metafunc.fixturenames:
-        selection = metafunc.config.pluginmanager.get_plugin(Selection.plugin_name)
-        cases = selection.cases if selection else shipped_cases()
-        metafunc.parametrize('case', cases, ids=str, scope='module')
+        metafunc.parametrize('case', CASES, ids=str, scope='module')
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 from typing import NamedTuple
@@ -19,6 +19,7 @@ from mmengine.dist import get_dist_info, sync_random_seed
 from mmseg.datasets import transforms as mmseg_transforms
 from mmseg.registry import DATA_SAMPLERS, DATASETS
 from mmseg.structures import SegDataSample
+from torch import Tensor
 from torch.utils.data import ConcatDataset, Dataset, Sampler
 
 from cfcontra_mm.datasets.transforms import MapLabels
@@ -27,7 +28,7 @@ from cfcontra_mm.errors import InputError
 
 
 class Draw(NamedTuple):
-    """One drawing of a picture: which, and the how-manieth of the whole run."""
+    """One drawing of an image: which one, and its number in the whole run."""
 
     index: int
     count: int
@@ -64,19 +65,37 @@ def seeded(*key: int) -> Iterator[None]:
         yield
 
 
-def seeded_as(sample: SegDataSample) -> AbstractContextManager[None]:
-    """Seed the generators from the drawing of an image, then restore them.
+def seeded_as(sample: SegDataSample, stream: int = 0) -> AbstractContextManager[None]:
+    """Seed the generators from the draw of an image, then restore them.
 
     What belongs to an image (its mask, its share of a mix, its colours) is drawn
     within, and does not depend on the rank that holds it, nor on its neighbours.
 
     Args:
-        sample: The image's, as `DomainDataset` gives it for a `Draw`. For any other
-            sample the generators stay as they are.
+        sample: The image's, as ``DomainDataset`` gives it for a ``Draw``. For any
+            other sample the generators stay as they are.
+        stream: Two blocks for one image draw the same numbers unless this differs.
     """
     draw = sample.metainfo.get('draw')
     # The key of the image's transforms is (seed, count).
-    return nullcontext() if draw is None else seeded(*draw, 1)
+    return nullcontext() if draw is None else seeded(*draw, 1, stream)
+
+
+def draw_for_images(
+    samples: Sequence[SegDataSample], draw: Callable[[], Tensor], stream: int = 0
+) -> Tensor:
+    """Stack what a function draws for each image, each under its own draw.
+
+    Args:
+        samples: The images' samples.
+        draw: Draws the tensor of one image.
+        stream: See :func:`seeded_as`.
+    """
+    drawn = []
+    for sample in samples:
+        with seeded_as(sample, stream):
+            drawn.append(draw())
+    return torch.stack(drawn)
 
 
 @DATASETS.register_module()
@@ -353,6 +372,14 @@ def _streams(
 ) -> list[_Stream]:
     """The streams of a domain: one, or one for each of its data sets."""
     key, parts = DOMAINS.index(domain), dataset.part_ranges[domain]
+    numbers = [number] if isinstance(number, int) else number
+    if not isinstance(numbers, (list, tuple)) or not all(
+        isinstance(n, int) for n in numbers
+    ):
+        raise InputError(
+            f'per_domain.{domain}: must be a whole number, or a list of them, not '
+            f'{number!r}'
+        )
     if isinstance(number, int):
         streams = [_Stream((key,), dataset.domain_ranges[domain], number)]
     elif len(number) == len(parts):

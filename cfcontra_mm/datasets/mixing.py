@@ -8,7 +8,7 @@ import torch
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from cfcontra_mm.datasets.domain import seeded_as
+from cfcontra_mm.datasets.domain import draw_for_images
 
 LABEL_VALUES = 256
 
@@ -35,19 +35,12 @@ def _half_of_classes(labels: Tensor, data_samples: Sequence[SegDataSample]) -> T
     present = torch.zeros(len(labels), LABEL_VALUES, device=labels.device).bool()
     present = present.scatter(1, labels, True)
     # Ranks of random numbers: no list of classes, for which a GPU would be waited for.
-    lots = _lots(data_samples).to(labels.device, non_blocking=True)
+    lots = draw_for_images(
+        data_samples, lambda: torch.rand(LABEL_VALUES, device='cpu')
+    ).to(labels.device, non_blocking=True)
     ranks = lots.where(present, 2.0).argsort(dim=1).argsort(dim=1)
     half = (present.sum(dim=1, keepdim=True) + 1) // 2
     return present & (ranks < half)
-
-
-def _lots(data_samples: Sequence[SegDataSample]) -> Tensor:
-    """A number in [0, 1) for each label value of each image, on the CPU."""
-    lots = []
-    for sample in data_samples:
-        with seeded_as(sample):
-            lots.append(torch.rand(LABEL_VALUES, device='cpu'))
-    return torch.stack(lots)
 
 
 def paste(mask: Tensor, foreground: Tensor, background: Tensor) -> Tensor:

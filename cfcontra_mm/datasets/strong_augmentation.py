@@ -110,5 +110,7 @@ def gaussian_blur(image: Tensor, sigma: float) -> Tensor:
     kernel = torch.tensor(weights, dtype=torch.float64)
     kernel = (kernel / kernel.sum()).to(image, non_blocking=True)
     padded = F.pad(image[:, None], (radius,) * 4, mode='reflect')
-    across = F.conv2d(padded, kernel.view(1, 1, 1, -1))
-    return F.conv2d(across, kernel.view(1, 1, -1, 1))[:, 0]
+    # In mixed precision too: eight bits of a grey level are all of them.
+    with torch.autocast(image.device.type, enabled=False):
+        across = F.conv2d(padded, kernel.view(1, 1, 1, -1))
+        return F.conv2d(across, kernel.view(1, 1, -1, 1))[:, 0]

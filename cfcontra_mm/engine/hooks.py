@@ -29,6 +29,7 @@ from cfcontra_mm.domains import DOMAINS
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.methods.base import domain_inputs
 from cfcontra_mm.models.class_centers import ClassCenterBank
+from cfcontra_mm.models.teacher import Teacher
 
 
 @HOOKS.register_module()
@@ -126,6 +127,9 @@ class SyncStatisticsHook(Hook):
         if get_world_size() > 1:
             statistics = (norm.buffers() for norm in _norms(runner.model))
             moved = [b for b in chain(*statistics) if b.is_floating_point()]
+            for part in runner.model.modules():
+                if isinstance(part, Teacher):
+                    moved += part.statistics()
             all_reduce_params(moved, op='mean')
 
 

@@ -298,9 +298,10 @@ def test(
 
 def _check_batch(loader: dict) -> None:
     per_domain = loader['sampler'].get('per_domain')
-    if not per_domain:
-        return
-    total = sum(n if isinstance(n, int) else sum(n) for n in per_domain.values())
+    numbers = per_domain.values() if isinstance(per_domain, dict) else ()
+    if not numbers or not all(isinstance(n, int | list | tuple) for n in numbers):
+        return  # which the sampler names
+    total = sum(n if isinstance(n, int) else sum(n) for n in numbers)
     if total != loader['batch_size']:
         raise InputError(
             f'train_dataloader.batch_size is {loader["batch_size"]}, but sampler.'

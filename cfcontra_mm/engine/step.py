@@ -78,18 +78,30 @@ def make_passes(method: UDASegmentor, data: dict) -> dict[str, DomainInputs]:
         data: A batch as the loader gives it.
 
     Raises:
-        InputError: There is no pass, or one without losses.
+        InputError: There is no pass, or one that cannot be run.
     """
     with _seeded_as_step(data['data_samples'][0].metainfo):
         batch = method.data_preprocessor(data, training=True)
         passes = method.passes(*(domain_inputs(batch, domain) for domain in DOMAINS))
-    for name in passes or ['source']:
-        if not passes or not hasattr(method, f'{name}_losses'):
-            raise InputError(
-                f'{type(method).__name__}.passes: gives {", ".join(passes) or "none"}; '
-                f'add {name}_losses(view), or a pass of that name'
-            )
+    _check_passes(method, passes)
     return passes
+
+
+def _check_passes(method: UDASegmentor, passes: dict[str, DomainInputs]) -> None:
+    kind = f'{type(method).__name__}.passes'
+    if not passes:
+        raise InputError(f'{kind}: gives no pass; a step needs one')
+    for name, inputs in passes.items():
+        if not isinstance(inputs, DomainInputs):
+            given = type(inputs).__name__
+            raise InputError(f'{kind}: {name!r} must be DomainInputs, not {given}')
+        if not hasattr(method, f'{name}_losses'):
+            raise InputError(f'{kind}: gives {name!r}; add {name}_losses(view)')
+        if 'loss' in name:
+            raise InputError(
+                f'{kind}: {name!r} would make a loss of each of its logged values; '
+                'choose a name without "loss"'
+            )
 
 
 def _seeded_as_step(meta: dict) -> AbstractContextManager[None]:

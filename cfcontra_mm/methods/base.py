@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.models.supervision import supervised_loss
+from cfcontra_mm.models.teacher import Teacher
 
 
 class DomainInputs(NamedTuple):
@@ -114,6 +115,9 @@ class UDASegmentor(EncoderDecoder):
         """Draw backbone and heads from the seed, whatever else has been drawn."""
         torch.set_rng_state(self._random_state)
         super().init_weights()
+        for part in self.children():
+            if isinstance(part, Teacher):
+                part.start(self)
 
     def passes(
         self, source: DomainInputs | None, target: DomainInputs | None
@@ -123,8 +127,8 @@ class UDASegmentor(EncoderDecoder):
         Called once a step, without gradient, under the step's own seed, which all
         ranks share. Teachers move, pseudo-labels, mixed and masked images are made
         here; what is drawn for one image alone belongs under
-        :func:`cfcontra_mm.datasets.domain.seeded_as`. The losses of the pass NAME are
-        ``NAME_losses(view)``.
+        :func:`cfcontra_mm.datasets.domain.seeded_as`, else two ranks draw alike. The
+        losses of the pass NAME are ``NAME_losses(view)``.
 
         Args:
             source: The labelled source's share of the batch; ``None`` if it has none.
@@ -158,7 +162,16 @@ class UDASegmentor(EncoderDecoder):
         return {}
 
     def supervised_losses(self, view: DomainView) -> dict[str, Tensor]:
-        """Supervised loss of each head against the labels and weights of a pass."""
+        """Supervised loss of each head against the labels and weights of a pass.
+
+        Raises:
+            InputError: The pass has no labels.
+        """
+        if view.labels is None:
+            raise InputError(
+                f'{type(self).__name__}: a pass without labels has no supervised loss; '
+                'give its DomainInputs some in passes()'
+            )
         losses = {}
         for name, head in self.heads.items():
             found = supervised_loss(head, view.logits[name], view.labels, view.weights)
@@ -192,7 +205,7 @@ class UDASegmentor(EncoderDecoder):
         Raises:
             InputError: There is none for a head of the network, or one for another.
         """
-        own = {name: losses[name] for name in self.heads if name in losses}
+        own = {name: losses[name] for name in losses if name in self.heads}
         if not own or not losses.keys() <= {*self.heads, 'aux'}:
             raise InputError(
                 f'model.{field}: names {", ".join(losses) or "no head"}, but the '
@@ -262,7 +275,7 @@ class UDASegmentor(EncoderDecoder):
     def _pass_losses(self, name: str, inputs: DomainInputs) -> dict[str, Tensor]:
         view = self.view(inputs)
         losses = getattr(self, f'{name}_losses')(view)
-        if not any('loss' in key for key in losses):
+        if not any('loss' in k and v.requires_grad for k, v in losses.items()):
             # A method that waits still has a backward pass, in which ranks synchronise.
             logits = next(iter(view.logits.values()))
             losses |= dict(loss_none=0 * logits.sum())

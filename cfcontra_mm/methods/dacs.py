@@ -24,12 +24,13 @@ class DACS(UDASegmentor):
 
     where m masks half of the classes of :math:`x_s`, :math:`\hat y_t` is what the
     teacher predicts for :math:`x_t`, and w is 1 on the source's pixels and on the
-    target's the share of the batch of which the teacher is surer than the threshold.
+    target's the share of the batch of which the teacher is as sure as the threshold.
     :math:`x_m` gets a strong augmentation.
 
     What differs from the published code, so that all methods share their conditions:
-    whole images of 1280x640, not crops of 512; the start is ImageNet, not ImageNet
-    and COCO; the stop is at 120k iterations, not 250k.
+    whole images of 1280x640, not crops of 512; there is a classifier on conv4 with
+    weight 0.1, as in every method; the start is ImageNet, not ImageNet and COCO; the
+    stop is at 120k iterations, not 250k.
 
     Args:
         momentum: Momentum of the teacher; published: 0.99.
@@ -50,7 +51,10 @@ class DACS(UDASegmentor):
         """The source, and the mixed images with their labels and weights."""
         source, target = required('source', source), required('target', target)
         if source.images.shape != target.images.shape:
-            raise InputError('DACS mixes images one by one: give as many, of one size')
+            raise InputError(
+                'DACS mixes images in pairs: give as many of each domain (sampler.'
+                'per_domain), of one size'
+            )
         self.teacher.follow(self)
         labels, share = self.pseudo_labels(target.images)
         mask = class_mix_mask(source.labels, source.data_samples)

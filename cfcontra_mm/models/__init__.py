@@ -5,6 +5,7 @@ from .class_centers import ClassCenterBank
 from .data_preprocessor import DomainPreprocessor
 from .discriminator import FCDiscriminator
 from .dlv2_head import DLV2Head
+from .frozen import Frozen
 from .pretrained import MiT, TimmFeatures
 from .projection_head import ProjectionHead
 from .teacher import Teacher
@@ -17,6 +18,7 @@ __all__ = [
     'DeepLabResNet',
     'DomainPreprocessor',
     'FCDiscriminator',
+    'Frozen',
     'MiT',
     'ProjectionHead',
     'StylePreprocessor',

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-NOT_PREDICTING = ('auxiliary_head.', 'data_preprocessor.')
-"""Parts of a segmentor that its logits do not depend on."""
+from .copied_weights import register_weight, without_dropout
 
 
 class Teacher(nn.Module):
@@ -20,14 +16,17 @@ class Teacher(nn.Module):
         \theta' \leftarrow \alpha_t \theta' + (1 - \alpha_t) \theta, \qquad
         \alpha_t = \min(1 - \tfrac{1}{t + 1}, \alpha)
 
-    at step t, counted from 0: it starts as a copy. Its weights are buffers, which are
-    saved and resumed, and belong to no optimiser, no gradient of other ranks and no
-    export. Batch normalisation runs on the statistics of the teacher's own batches
-    where the segmentor's does, and then moves the teacher's own running statistics.
+    at step t, counted from 0: it starts as a copy of the initialised network, and is
+    one after the first step too, unless a checkpoint brought a teacher. Its weights are
+    buffers, which are saved and resumed, and belong to no optimiser, no gradient of
+    other ranks and no export. Batch normalisation runs on the statistics of the
+    teacher's own batches where the segmentor's does, and then moves the teacher's own
+    running statistics.
 
     Args:
-        segmentor: What to follow, a :class:`~cfcontra_mm.methods.UDASegmentor`: the
-            weights that it has so far, but for those that its logits do not need.
+        segmentor: What to follow, a :class:`~cfcontra_mm.methods.UDASegmentor`: all
+            that it has so far but its auxiliary head, discriminators and other
+            teachers.
         momentum: Largest momentum :math:`\alpha`, in [0, 1).
         after_step: Whether :math:`\alpha_t` belongs to the step before, as where the
             published code moves the teacher after the optimiser.
@@ -40,14 +39,28 @@ class Teacher(nn.Module):
         self.momentum = momentum
         self.after_step = after_step
         self.followed = {name for name, _ in segmentor.named_parameters()}
-        for name, value in segmentor.state_dict().items():
-            if not name.startswith(NOT_PREDICTING):
-                _register(self, name, value.clone())
+        for name, value in _of_prediction(segmentor).items():
+            register_weight(self, name, value.clone())
         self.register_buffer('steps', torch.tensor(0))
 
     def weights(self) -> dict[str, Tensor]:
         """Weights and statistics, by the segmentor's names."""
         return {name: b for name, b in self.named_buffers() if name != 'steps'}
+
+    def statistics(self) -> list[Tensor]:
+        """Running statistics, which each rank moves by its own images."""
+        return [
+            value
+            for name, value in self.weights().items()
+            if name not in self.followed and value.is_floating_point()
+        ]
+
+    @torch.no_grad()
+    def start(self, segmentor: nn.Module) -> None:
+        """Become a copy of the segmentor."""
+        theirs = segmentor.state_dict()
+        for name, own in self.weights().items():
+            own.copy_(theirs[name])
 
     @torch.no_grad()
     def follow(self, segmentor: nn.Module) -> None:
@@ -71,31 +84,17 @@ class Teacher(nn.Module):
             segmentor: Whose ``encode_decode`` the weights are for.
             images: Normalised images, (N, 3, H, W).
         """
-        with _without_dropout(segmentor):
+        with without_dropout(segmentor):
             return functional_call(
                 segmentor, self.weights(), (images,), dict(mode='logits')
             )
 
 
-def _register(module: nn.Module, name: str, value: Tensor) -> None:
-    """Register a buffer by its dotted name."""
-    *path, last = name.split('.')
-    for part in path:
-        if part not in module._modules:
-            module.add_module(part, nn.Module())
-        module = module._modules[part]
-    module.register_buffer(last, value)
-
-
-@contextmanager
-def _without_dropout(module: nn.Module) -> Iterator[None]:
-    """Let all but the normalisation of a network run as when it predicts."""
-    norms = nn.modules.batchnorm._NormBase
-    trained = [m for m in module.modules() if m.training and not isinstance(m, norms)]
-    for part in trained:
-        part.training = False
-    try:
-        yield
-    finally:
-        for part in trained:
-            part.training = True
+def _of_prediction(segmentor: nn.Module) -> dict[str, Tensor]:
+    """The weights of a segmentor but for what its logits do not depend on."""
+    skipped = ['auxiliary_head.', 'discriminators.', 'data_preprocessor.']
+    for name, module in segmentor.named_modules():
+        if isinstance(module, Teacher):
+            skipped.append(f'{name}.')
+    state = segmentor.state_dict()
+    return {k: v for k, v in state.items() if not k.startswith(tuple(skipped))}

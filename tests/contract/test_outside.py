@@ -1,6 +1,7 @@
 """A method in a package of its own: found, trained and held to the contract."""
 
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -44,6 +45,23 @@ METHOD = """
         def masked_losses(self, masked):
             return self.supervised_losses(masked)
 """
+PLAIN = """
+    import torch
+    from mmseg.registry import MODELS
+
+    from cfcontra_mm.methods import UDASegmentor
+
+
+    @MODELS.register_module()
+    class PlainNoise(UDASegmentor):
+        def __init__(self, noise, **kwargs):
+            super().__init__(**kwargs)
+            self.noise = noise
+
+        def passes(self, source, target):
+            noise = self.noise * torch.randn_like(source.images)
+            return dict(source=source._replace(images=source.images + noise))
+"""
 BROKEN = """
     import torch
     from mmseg.registry import MODELS
@@ -81,6 +99,8 @@ def installed(tmp_path_factory):
     (source / 'pyproject.toml').write_text(textwrap.dedent(PROJECT))
     (package / '__init__.py').touch()
     (package / 'masked.py').write_text(textwrap.dedent(METHOD))
+    (package / 'plain.py').write_text(textwrap.dedent(PLAIN))
+    (package / 'syntax.py').write_text('def :')
     (package / 'broken.py').write_text(textwrap.dedent(BROKEN))
     target = tmp_path_factory.mktemp('installed')
     options = ['--no-deps', '--no-build-isolation', '--quiet', '--target', target]
@@ -104,10 +124,13 @@ def call(installed, folder, *arguments):
 
 @pytest.mark.slow
 def test_the_contract_runs_outside_of_the_repository(installed, tmp_path):
-    done = call(
-        installed, tmp_path, '-m', 'cfcontra_mm.contract', 'other_methods.masked'
-    )
+    # With pytest's own options, for example its workers.
+    options = ('other_methods.masked', '-v', '-n', '2', '--dist', 'loadfile')
+    done = call(installed, tmp_path, '-m', 'cfcontra_mm.contract', *options)
     assert done.returncode == 0, done.stdout[-3000:]
+    assert '[MaskedMeanTeacher-segformer]' in done.stdout
+    assert '[MinEnt' not in done.stdout
+    assert 'depends on the ranks' not in done.stdout
     assert 'failed' not in done.stdout
     passed = int(done.stdout.rsplit(' passed', 1)[0].split()[-1])
     assert passed >= 2 * 18
@@ -121,6 +144,16 @@ def test_a_method_that_breaks_it_is_told_where(installed, tmp_path):
     assert done.returncode == 1
     failed = 'test_ends_as_the_straight_training[ForgetsItsCount-deeplab-resumed]'
     assert failed in done.stdout
+
+
+@pytest.mark.slow
+def test_what_depends_on_the_ranks_is_said(installed, tmp_path):
+    config = tmp_path / 'plain.py'
+    config.write_text("model = dict(type='PlainNoise', noise=0.1)")
+    options = ('other_methods.plain', '--config', config.name, '-k', 'ranks or images')
+    done = call(installed, tmp_path, '-m', 'cfcontra_mm.contract', *options)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert 'PlainNoise-deeplab: what passes() draws or counts depends' in done.stdout
 
 
 @pytest.mark.slow
@@ -150,9 +183,13 @@ def test_a_config_names_a_method_of_an_entry_point(installed, toystreets, tmp_pa
     [
         ('nowhere.at_all', 'nowhere.at_all: cannot be imported'),
         ('json', 'json: registers no method'),
+        ('other_methods.syntax', 'other_methods.syntax: cannot be imported (Syntax'),
+        ('other_methods.plain', "PlainNoise: .*'noise'; give its settings with --conf"),
     ],
 )
 def test_a_module_without_methods_is_refused(installed, tmp_path, module, said):
     done = call(installed, tmp_path, '-m', 'cfcontra_mm.contract', module)
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith(f'error: {said}')
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith('error: ')
+    assert re.match(said.replace('(', r'\('), line.removeprefix('error: ')), line

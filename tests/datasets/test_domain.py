@@ -19,7 +19,7 @@ from raw_files import (
 )
 
 from cfcontra_mm.datasets import DomainDataset, DomainSampler, Draw, domain
-from cfcontra_mm.datasets.domain import seeded_as
+from cfcontra_mm.datasets.domain import draw_for_images, seeded_as
 from cfcontra_mm.errors import InputError
 
 RANDOM = [
@@ -104,6 +104,14 @@ class TestDataset:
             for count in (4, 5):
                 with seeded_as(dataset[Draw(0, count)]['data_samples']):
                     found.append((random.random(), np.random.rand(), torch.rand(1)))
+        sample = dataset[Draw(0, 4)]['data_samples']
+        with seeded_as(sample, stream=1):
+            assert random.random() != found[0][0]
+        both = [sample, dataset[Draw(0, 5)]['data_samples']]
+        drawn = draw_for_images(both, lambda: torch.rand(2))
+        assert drawn.shape == (2, 2)
+        with seeded_as(both[1]):
+            assert torch.equal(drawn[1], torch.rand(2))
         first, second, again, _ = found
         assert first == again
         assert not {*first} & {*second}
@@ -316,6 +324,8 @@ class TestSampler:
             (dict(sorce=1), "no domain 'sorce'"),
             (dict(source=0, target=1), r'per_domain\.source: must be at least 1'),
             (dict(), 'name at least one domain'),
+            (dict(source='1', target=1), r'per_domain\.source: must be a whole number'),
+            (dict(source=0.5, target=1), r'per_domain\.source: must be a whole number'),
         ],
     )
     def test_wrong_proportions(self, make_pair, per_domain, message):

@@ -213,6 +213,12 @@ def test_settings_that_mean_nothing_are_refused(folder, changes, said):
         build(folder, **changes)
 
 
+def test_discriminators_stand_in_the_order_of_the_config():
+    """By which an optimiser of a checkpoint knows them."""
+    model = build('advent', loss_adversarial=dict(aux=GAN, decode=GAN))
+    assert list(model.discriminators) == ['aux', 'decode']
+
+
 def test_clan_needs_a_head_whose_classifier_can_be_doubled():
     with pytest.raises(InputError, match='a Identity has no conv_seg'):
         add_classifier(torch.nn.Identity())

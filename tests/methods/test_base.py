@@ -10,7 +10,6 @@ from torch import nn
 
 from cfcontra_mm.contract.tiny import build_optimizer
 from cfcontra_mm.engine import domain_step
-from cfcontra_mm.engine.step import make_passes
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.methods import DomainInputs, MinEnt, SourceOnly, UDASegmentor
 from cfcontra_mm.methods.base import domain_inputs
@@ -109,23 +108,46 @@ def test_a_pass_without_losses_is_run_all_the_same():
     assert log['target.loss_none'] == 0
 
 
-class Nothing(UDASegmentor):
-    def passes(self, source, target):
-        return {}
+class Constant(UDASegmentor):
+    def target_losses(self, target):
+        return dict(loss_constant=torch.tensor(3.0))
 
 
-class Unheard(UDASegmentor):
-    def passes(self, source, target):
-        return dict(source=source, mixed=source)
+def test_a_loss_without_a_graph_is_summed_all_the_same():
+    log = step(build(Constant), random_batch(0))
+    assert log['target.loss_constant'] == 3
+    assert log['loss'] > 3
+
+
+def passing(**made):
+    """A method with these passes, made by functions of the source and the target."""
+
+    class Passing(UDASegmentor):
+        def passes(self, source, target):
+            return {name: make(source, target) for name, make in made.items()}
+
+        def lossy_losses(self, view):
+            return {}
+
+        def bare_losses(self, view):
+            return self.supervised_losses(view)
+
+    return Passing
 
 
 @pytest.mark.parametrize(
-    ('kind', 'said'),
-    [(Nothing, 'gives none; add source_losses'), (Unheard, 'add mixed_losses')],
+    ('passes', 'said'),
+    [
+        ({}, 'passes: gives no pass'),
+        (dict(source=lambda s, t: s, mixed=lambda s, t: s), 'add mixed_losses'),
+        (dict(source=lambda s, t: s.images), "'source' must be DomainInputs, not Tens"),
+        (dict(lossy=lambda s, t: s), "'lossy' would make a loss of each"),
+        (dict(bare=lambda s, t: t), 'a pass without labels has no supervised loss'),
+    ],
 )
-def test_passes_that_cannot_be_run_are_refused(kind, said):
+def test_passes_that_cannot_be_run_are_refused(passes, said):
     with pytest.raises(InputError, match=said):
-        make_passes(build(kind), random_batch(0))
+        step(build(passing(**passes)), random_batch(0))
 
 
 def test_the_signature_of_before_is_refused():
