@@ -51,10 +51,7 @@ class DACS(UDASegmentor):
         """The source, and the mixed images with their labels and weights."""
         source, target = required('source', source), required('target', target)
         if source.images.shape != target.images.shape:
-            raise InputError(
-                'DACS mixes images in pairs: give as many of each domain (sampler.'
-                'per_domain), of one size'
-            )
+            raise InputError('DACS mixes pairs: set per_domain and sizes alike')
         self.teacher.follow(self)
         labels, share = self.pseudo_labels(target.images)
         mask = class_mix_mask(source.labels, source.data_samples)
