@@ -368,32 +368,28 @@ class _Stream(NamedTuple):
 
 
 def _streams(
-    domain: str, number: int | list[int], dataset: DomainDataset
+    domain: str, number: int | Sequence[int], dataset: DomainDataset
 ) -> list[_Stream]:
     """The streams of a domain: one, or one for each of its data sets."""
     key, parts = DOMAINS.index(domain), dataset.part_ranges[domain]
-    numbers = [number] if isinstance(number, int) else number
-    if not isinstance(numbers, (list, tuple)) or not all(
-        isinstance(n, int) for n in numbers
-    ):
-        raise InputError(
-            f'per_domain.{domain}: must be a whole number, or a list of them, not '
-            f'{number!r}'
-        )
+    _check_number(f'per_domain.{domain}', number, len(parts))
     if isinstance(number, int):
-        streams = [_Stream((key,), dataset.domain_ranges[domain], number)]
-    elif len(number) == len(parts):
-        streams = [
-            # A key of another length than that of a domain that is drawn as one.
-            _Stream((key, part), parts[part], n)
-            for part, n in enumerate(number)
-        ]
-    else:
+        return [_Stream((key,), dataset.domain_ranges[domain], number)]
+    # Keys of another length than that of a domain that is drawn as one.
+    numbered = zip(number, parts, strict=True)
+    return [_Stream((key, i), part, n) for i, (n, part) in enumerate(numbered)]
+
+
+def _check_number(field: str, number: object, parts: int) -> None:
+    numbers = number if isinstance(number, (list, tuple)) else [number]
+    if not all(isinstance(n, int) for n in numbers):
         raise InputError(
-            f'per_domain.{domain}: {len(number)} numbers for {len(parts)} data sets; '
-            'give one for each, or one for all'
+            f'{field}: must be a whole number or a list of them, not {number!r}'
         )
-    for stream in streams:
-        if stream.number < 1:
-            raise InputError(f'per_domain.{domain}: must be at least 1, not {number}')
-    return streams
+    if min(numbers, default=0) < 1:
+        raise InputError(f'{field}: must be at least 1, not {number}')
+    if numbers is number and len(numbers) != parts:
+        raise InputError(
+            f'{field}: {len(numbers)} numbers for {parts} data sets; give one for '
+            'each, or one for all'
+        )

@@ -324,8 +324,8 @@ class TestSampler:
             (dict(sorce=1), "no domain 'sorce'"),
             (dict(source=0, target=1), r'per_domain\.source: must be at least 1'),
             (dict(), 'name at least one domain'),
-            (dict(source='1', target=1), r'per_domain\.source: must be a whole number'),
-            (dict(source=0.5, target=1), r'per_domain\.source: must be a whole number'),
+            (dict(source='1', target=1), r'per_domain\.source: must be a whole'),
+            (dict(source=0.5, target=1), r'per_domain\.source: must be a whole'),
         ],
     )
     def test_wrong_proportions(self, make_pair, per_domain, message):
