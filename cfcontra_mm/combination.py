@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os.path as osp
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -87,7 +88,12 @@ def run_name(path: Path | str, network: str | None, pair: str | None) -> str:
         return name
     own = _base(_chain(path)[-1])
     old, new = map(_joint_name, (own, _choose(own, network, pair)))
-    return name.replace(old, new) if old in name else f'{name}_{new}'
+    name = name.replace(old, new) if old in name else f'{name}_{new}'
+    # A file of one's own may have the name of another.
+    own_files = [n for n in (network, pair) if n is not None and n.endswith('.py')]
+    text = '\n'.join(osp.abspath(file) for file in own_files)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:6]
+    return f'{name}_{digest}' if own_files else name
 
 
 def stretch(schedulers: Sequence[dict], factor: float) -> list[dict]:
@@ -118,7 +124,7 @@ def _chain(path: Path | str) -> list[Path]:
         return chain
     raise InputError(
         f'{path}: stands on no _base_/NETWORK_PAIR.py, so that it has neither network '
-        'nor pair to replace; name the config of a method'
+        'nor pair to replace; name the config of a method, of this version'
     )
 
 

@@ -21,7 +21,7 @@ from cfcontra_mm.contract.tiny import (
     summed_gradients,
     summed_loss,
 )
-from cfcontra_mm.engine.hooks import move_centers
+from cfcontra_mm.engine.memory_bank import move_centers
 from cfcontra_mm.methods import UDASegmentor
 from cfcontra_mm.methods.base import domain_inputs
 

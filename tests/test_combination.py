@@ -105,6 +105,36 @@ def test_methods_take_the_paths_of_their_pair_from_it():
         assert data.translated_root != data.source_root
 
 
+ON_THE_FLY = ('deeplabv2_r18_toystreets', 'deeplabv2_r101_gta2city')
+
+
+@pytest.mark.parametrize('pair', ['gta2city', 'synthia2city', 'toystreets'])
+@pytest.mark.parametrize('name', ON_THE_FLY)
+def test_what_stylises_while_loading_reads_its_own_pair(name, pair):
+    data = of('pairs', pair)
+    path = CONFIGS / 'cfcontra' / f'{name}_on-the-fly.py'
+    source = open_config(path, pair=pair).train_dataloader.dataset.source
+    plain = data.train_dataloader.dataset.source
+    assert (source.type, source.data_root) == (plain.type, data.source_root)
+    assert source.data_prefix == plain.data_prefix
+    (style,) = (t for t in source.pipeline if t.type == 'AdaINStylize')
+    target = data.train_dataloader.dataset.target
+    assert style.styles == f'{target.data_root}/{target.data_prefix.img_path}'
+    translator = Path(style.config).stem
+    assert translator.endswith(pair)
+    assert Path(style.checkpoint).parent.name == translator
+    assert open_config(CONFIGS.parent / style.config).model.type
+    # But for the style it is the pair's own pipeline.
+    assert [t for t in source.pipeline if t != style] == plain.pipeline
+
+
+@pytest.mark.parametrize('name', ON_THE_FLY)
+def test_folders_have_no_translator_of_their_own(name):
+    path = CONFIGS / 'cfcontra' / f'{name}_on-the-fly.py'
+    with pytest.raises(InputError, match=r'needs stylised_source.*folders'):
+        open_config(path, pair='folders')
+
+
 @pytest.mark.parametrize('name', ['source_root', 'translated_root'])
 def test_a_users_own_folders_are_all_that_is_read(name):
     cfg = open_config(CONFIGS / 'cfcontra' / TOYSTREETS, pair='folders')
@@ -187,7 +217,7 @@ class TestAUsersConfig:
         assert cfg.source_root == 'elsewhere'
         assert cfg.train_cfg.max_iters == 50
         assert [scheduler.end for scheduler in cfg.param_scheduler] == [50]
-        assert run_name(MINENT, str(network), str(pair)) == 'tiny_mine'
+        assert run_name(MINENT, str(network), str(pair))[:10] == 'tiny_mine_'
         # Even if it has the name of a shipped one.
         namesake = network.rename(tmp_path / 'deeplabv2_r18.py')
         assert open_config(MINENT, network=str(namesake)).iterations == 100
@@ -292,6 +322,17 @@ def test_runs_of_other_parts_have_other_names():
         'deeplabv2_r101_toystreets_authors',
         'toystreets_2_minent_style_segformer_b0_gta2city',
     ]
+
+
+def test_a_network_of_ones_own_has_a_folder_of_its_own(tmp_path):
+    names = set()
+    for folder in ('one', 'two'):
+        (tmp_path / folder).mkdir()
+        network = tmp_path / folder / 'deeplabv2_r18.py'
+        network.write_text(f"_base_ = '{BASES}/networks/deeplabv2_r18.py'\n")
+        names.add(run_name(MINENT, str(network), None))
+    assert len(names) == 2
+    assert all(name.startswith('deeplabv2_r18_toystreets_') for name in names)
 
 
 def ends(schedulers):

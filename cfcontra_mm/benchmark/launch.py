@@ -98,6 +98,12 @@ class Job:
             self._finish()
 
     def _start_next(self) -> None:
+        try:
+            # What the process imports may have been edited since the one before.
+            self.step.check_sources()
+        except InputError as error:
+            self.fail(str(error))
+            return
         self.state, command = self.remaining.popleft()
         with self.step.log.open('ab') as log:
             self.process = subprocess.Popen(

@@ -17,7 +17,7 @@ from cfcontra_mm.errors import InputError
 
 from .fields import for_seed
 from .preparations import PreparationStep, Training, Translation
-from .sources import RENDERER, TRAINING, TRANSLATION, SourceTree
+from .sources import PACKAGE, RENDERER, TRAINING, TRANSLATION, SourceTree
 from .steps import Run
 from .study import Preparation, Row, Study, default_work_dir, read_config
 
@@ -173,8 +173,11 @@ class _Planner:
 
     def _sources(self, config: Config, modules: Sequence[str]) -> dict[str, str]:
         imports = (config.get('custom_imports') or {}).get('imports') or ()
-        tree = self.tree((imports,) if isinstance(imports, str) else tuple(imports))
-        return tree.digests(config.to_dict(), (*modules, *self.data_modules))
+        imports = (imports,) if isinstance(imports, str) else tuple(imports)
+        # A module from outside may do more than register something.
+        outside = [name for name in imports if name.split('.')[0] != PACKAGE]
+        modules = (*modules, *outside, *self.data_modules)
+        return self.tree(imports).digests(config.to_dict(), modules)
 
     def _identity(
         self,
@@ -186,6 +189,7 @@ class _Planner:
         parts = {
             'config': config.to_dict(),
             'data': self.study.data,
+            'classes': _class_file(config),
             'version': version.__version__,
             # Without the paths: where the code lies makes no difference.
             'sources': sorted(set(sources.values())),
@@ -209,6 +213,12 @@ def _translator(config: Config, path: str, needs: Sequence[PreparationStep]) -> 
     default = default_work_dir(path) / f'iter_{_max_iters(config, path)}.pth'
     trained = (n for n in needs if isinstance(n, Training) and n.config == path)
     return next((need.final_checkpoint for need in trained), default)
+
+
+def _class_file(config: Config) -> str | None:
+    """What the class file of a user's own pair says."""
+    path = Path((config.get('folders') or {}).get('classes') or '')
+    return path.read_text(encoding='utf-8') if path.is_file() else None
 
 
 def _max_iters(config: Config, path: str) -> int:

@@ -177,15 +177,34 @@ def write_results(runs: Sequence[Run], errors: Mapping[str, str], out: Path) -> 
             lines.append(old.line)
         elif run.identity in errors:
             lines.append(_failed_line(run, errors[run.identity]))
+    _keep_superseded(before.values(), {line['identity'] for line in lines}, out)
     _write_lines(path, lines)
 
 
+def _keep_superseded(results: Iterable[Result], kept: set[str], out: Path) -> None:
+    """Move results of other settings or code to a file of their own, and say so."""
+    path = out / 'results.superseded.jsonl'
+    lost = [
+        result.line
+        for result in results
+        if result.status == 'done' and result.line['identity'] not in kept
+    ]
+    if not lost:
+        return
+    earlier = path.read_text() if path.exists() else ''
+    write_whole(path, earlier + _json_lines(lost))
+    print(f'{len(lost)} results were made with other settings or code; now in {path}')
+
+
 def _write_lines(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
-    text = ''.join(
+    write_whole(path, _json_lines(lines))
+
+
+def _json_lines(lines: Iterable[Mapping[str, Any]]) -> str:
+    return ''.join(
         json.dumps(_without_nan(line), default=str, allow_nan=False) + '\n'
         for line in lines
     )
-    write_whole(path, text)
 
 
 def follow_folders(moved: Mapping[Path, Path], out: Path) -> None:

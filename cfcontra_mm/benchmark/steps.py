@@ -112,12 +112,21 @@ class Step(ABC):
         Raises:
             InputError: The code is no longer that which the identity stands for.
         """
-        if changed := changed_file(self.sources):
-            raise InputError(
-                f'{changed}: was changed since the study began; start the study again'
-            )
+        self.check_sources()
         self.work_dir.mkdir(parents=True, exist_ok=True)
         write_whole(self.settings_file, config_text(self.settings, self.config))
+
+    def check_sources(self) -> None:
+        """Raise unless the code is that which the identity stands for.
+
+        Raises:
+            InputError: A file was changed meanwhile.
+        """
+        if changed := changed_file(self.sources):
+            raise InputError(
+                f'{changed}: was changed since the study began; restore it or start '
+                'the study again'
+            )
 
     @abstractmethod
     def commands(self, tools: Path) -> dict[str, list[str]]:

@@ -4,11 +4,11 @@ from .checkpoints import AtomicCheckpointHook
 from .ddp import DomainDistributedDataParallel
 from .hooks import (
     FiniteLossHook,
-    MemoryBankHook,
     SyncStatisticsHook,
     ValidationRandomStateHook,
 )
 from .joint_optim import JointOptimWrapper, JointOptimWrapperConstructor
+from .memory_bank import MemoryBankHook
 from .schedule import InverseTimeLR
 from .step import domain_step
 from .style_sheet import StyleSheetHook

@@ -22,7 +22,7 @@ from mmseg.registry import HOOKS
 from torch import Size, Tensor, nn
 
 from cfcontra_mm.errors import InputError
-from cfcontra_mm.models.export import PARTS
+from cfcontra_mm.models.parts import PARTS
 from cfcontra_mm.models.weights import read_checkpoint, weights_of
 
 PREDICTING = tuple(f'{part}.' for part in PARTS)

@@ -14,7 +14,8 @@ from mmseg.structures import SegDataSample
 from torch import Tensor
 
 from cfcontra_mm.errors import InputError
-from cfcontra_mm.models.export import PARTS, config_text, plain_config, plain_weights
+from cfcontra_mm.models.export import config_text, plain_config, plain_weights
+from cfcontra_mm.models.parts import PARTS
 from cfcontra_mm.models.weights import read_checkpoint, weights_of
 
 from .checkpoints import build_segmentor, checkpoint_config, dataset_meta

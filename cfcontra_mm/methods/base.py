@@ -19,8 +19,8 @@ from mmseg.utils import add_prefix
 from torch import Tensor, nn
 
 from cfcontra_mm.errors import InputError
+from cfcontra_mm.models.copied_weights import SegmentorCopy
 from cfcontra_mm.models.supervision import supervised_loss
-from cfcontra_mm.models.teacher import Teacher
 
 
 class DomainInputs(NamedTuple):
@@ -116,7 +116,7 @@ class UDASegmentor(EncoderDecoder):
         torch.set_rng_state(self._random_state)
         super().init_weights()
         for part in self.children():
-            if isinstance(part, Teacher):
+            if isinstance(part, SegmentorCopy):
                 part.start(self)
 
     def passes(

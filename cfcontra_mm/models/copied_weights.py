@@ -5,7 +5,54 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import torch
 from torch import Tensor, nn
+
+
+class SegmentorCopy(nn.Module):
+    """The weights that the logits of a segmentor depend on, as buffers.
+
+    Args:
+        segmentor: What to copy: all that it has so far but its auxiliary head,
+            discriminators and other copies.
+    """
+
+    def __init__(self, segmentor: nn.Module) -> None:
+        super().__init__()
+        self.followed = {name for name, _ in segmentor.named_parameters()}
+        copied = _of_prediction(segmentor)
+        self.copied = {*copied}
+        for name, value in copied.items():
+            register_weight(self, name, value.clone())
+
+    def weights(self) -> dict[str, Tensor]:
+        """Weights and statistics, by the segmentor's names."""
+        return {name: b for name, b in self.named_buffers() if name in self.copied}
+
+    def statistics(self) -> list[Tensor]:
+        """Running statistics, which each rank moves by its own images."""
+        return [
+            value
+            for name, value in self.weights().items()
+            if name not in self.followed and value.is_floating_point()
+        ]
+
+    @torch.no_grad()
+    def start(self, segmentor: nn.Module) -> None:
+        """Become a copy of the segmentor."""
+        theirs = segmentor.state_dict()
+        for name, own in self.weights().items():
+            own.copy_(theirs[name])
+
+
+def _of_prediction(segmentor: nn.Module) -> dict[str, Tensor]:
+    """The weights of a segmentor but for what its logits do not depend on."""
+    skipped = ['auxiliary_head.', 'discriminators.', 'data_preprocessor.']
+    for name, module in segmentor.named_modules():
+        if isinstance(module, SegmentorCopy):
+            skipped.append(f'{name}.')
+    state = segmentor.state_dict()
+    return {k: v for k, v in state.items() if not k.startswith(tuple(skipped))}
 
 
 def register_weight(

@@ -15,9 +15,7 @@ from torch import Tensor
 from cfcontra_mm.errors import InputError
 
 from .dlv2_head import DLV2Head
-
-PARTS = ('backbone', 'neck', 'decode_head', 'auxiliary_head')
-"""Parts of a segmentor that its predictions depend on."""
+from .parts import PARTS
 
 TRAINING_KEYS = ('init_cfg', 'weights', 'loss_decode', 'sampler')
 """Settings of a part that a trained one's predictions do not depend on."""

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from .copied_weights import register_weight, without_dropout
+from .copied_weights import SegmentorCopy, without_dropout
 
 
-class Teacher(nn.Module):
+class Teacher(SegmentorCopy):
     r"""Follows the weights of a segmentor, and predicts with them.
 
     .. math::
@@ -35,32 +35,10 @@ class Teacher(nn.Module):
     def __init__(
         self, segmentor: nn.Module, momentum: float, after_step: bool = False
     ) -> None:
-        super().__init__()
+        super().__init__(segmentor)
         self.momentum = momentum
         self.after_step = after_step
-        self.followed = {name for name, _ in segmentor.named_parameters()}
-        for name, value in _of_prediction(segmentor).items():
-            register_weight(self, name, value.clone())
         self.register_buffer('steps', torch.tensor(0))
-
-    def weights(self) -> dict[str, Tensor]:
-        """Weights and statistics, by the segmentor's names."""
-        return {name: b for name, b in self.named_buffers() if name != 'steps'}
-
-    def statistics(self) -> list[Tensor]:
-        """Running statistics, which each rank moves by its own images."""
-        return [
-            value
-            for name, value in self.weights().items()
-            if name not in self.followed and value.is_floating_point()
-        ]
-
-    @torch.no_grad()
-    def start(self, segmentor: nn.Module) -> None:
-        """Become a copy of the segmentor."""
-        theirs = segmentor.state_dict()
-        for name, own in self.weights().items():
-            own.copy_(theirs[name])
 
     @torch.no_grad()
     def follow(self, segmentor: nn.Module) -> None:
@@ -88,13 +66,3 @@ class Teacher(nn.Module):
             return functional_call(
                 segmentor, self.weights(), (images,), dict(mode='logits')
             )
-
-
-def _of_prediction(segmentor: nn.Module) -> dict[str, Tensor]:
-    """The weights of a segmentor but for what its logits do not depend on."""
-    skipped = ['auxiliary_head.', 'discriminators.', 'data_preprocessor.']
-    for name, module in segmentor.named_modules():
-        if isinstance(module, Teacher):
-            skipped.append(f'{name}.')
-    state = segmentor.state_dict()
-    return {k: v for k, v in state.items() if not k.startswith(tuple(skipped))}

@@ -16,9 +16,19 @@ from torch import Tensor, nn
 
 from cfcontra_mm.errors import InputError
 
+TRUST = 'pass --trust-checkpoint if you trust where it comes from'
+TENSORS_ALONE = (
+    'save its tensors alone, torch.save(state_dict, FILE), if you trust where it comes '
+    'from'
+)
+"""What to do about a file of weights that could run code."""
+
 
 def read_checkpoint(
-    path: str | Path, map_location: str = 'cpu', trust: bool = False
+    path: str | Path,
+    map_location: str = 'cpu',
+    trust: bool = False,
+    refused: str = TRUST,
 ) -> dict:
     """Read a checkpoint file without running code that it may hold.
 
@@ -26,6 +36,7 @@ def read_checkpoint(
         path: File that MMEngine or ``torch.save`` wrote.
         map_location: Device of the tensors.
         trust: Whether the file may hold any Python object.
+        refused: What the message says to do about a file that needs ``trust``.
 
     Raises:
         InputError: The file is missing, damaged, no checkpoint, or needs ``trust``.
@@ -38,7 +49,7 @@ def read_checkpoint(
                 path, map_location=map_location, weights_only=not trust
             )
     except Exception as error:
-        raise InputError(_why_unreadable(path, error)) from error
+        raise InputError(_why_unreadable(path, error, refused)) from error
     if not isinstance(checkpoint, dict):
         raise InputError(f'{path}: no checkpoint; it holds no dict of weights')
     if not trust:
@@ -69,14 +80,14 @@ def _history_statistic(owner: type, name: str) -> object:
     return getattr(owner, name)
 
 
-def _why_unreadable(path: str | Path, error: Exception) -> str:
-    refused = isinstance(error, UnpicklingError)
-    if refused and (is_zipfile(path) or 'GLOBAL' in str(error)):
+def _why_unreadable(path: str | Path, error: Exception, advice: str) -> str:
+    pickled = isinstance(error, UnpicklingError)
+    if pickled and (is_zipfile(path) or 'GLOBAL' in str(error)):
         named = re.search(r'GLOBAL ([\w.]*\w)', str(error))
         what = named.group(1) if named else 'a Python object'
         return (
             f'{path}: holds more than weights ({what}), which could run any code; '
-            'pass --trust-checkpoint if you trust where it comes from'
+            f'{advice}'
         )
     return f'{path}: truncated or not a checkpoint; restore it or name another'
 
@@ -102,7 +113,7 @@ def read_weights(path: str | Path, field: str) -> dict[str, Tensor]:
         path = _download(str(path), field)
     if not Path(path).is_file():
         raise InputError(f'{path}: no such file; set {field} to a file of weights')
-    return weights_of(read_checkpoint(path))
+    return weights_of(read_checkpoint(path, refused=TENSORS_ALONE))
 
 
 def load_start(

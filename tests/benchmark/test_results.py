@@ -14,6 +14,7 @@ from cfcontra_mm.benchmark.results import (
     read_record,
     read_results,
     write_record,
+    write_results,
 )
 from cfcontra_mm.benchmark.steps import Run
 from cfcontra_mm.errors import InputError
@@ -165,3 +166,23 @@ def test_metrics_without_miou_are_refused(tmp_path, values):
     (tmp_path / '1' / '1.json').write_text(json.dumps(values))
     with pytest.raises(InputError, match='no mIoU'):
         read_metrics(tmp_path)
+
+
+def test_results_of_other_code_are_kept_apart(run, record, tmp_path, capsys):
+    """A study that was run before an update, and one run of it since."""
+    out = tmp_path / 'out'
+    old = {'status': 'done', 'metrics': {'mIoU': 20.0}, 'version': '0.1', 'seed': 0}
+    old |= dict(final={}, validations={}, per_image=None)
+    lines = [old | dict(row=row, identity=f'old {row}') for row in 'ab']
+    out.mkdir()
+    text = ''.join(json.dumps(line) + '\n' for line in lines)
+    (out / 'results.jsonl').write_text(text)
+    run.log.touch()
+    write_record(record, run.work_dir)
+    write_results([run], {}, out)
+    assert list(read_results(out / 'results.jsonl')) == [('a', 0)]
+    assert (out / 'results.superseded.jsonl').read_text() == text
+    assert '2 results were made with other settings or code' in capsys.readouterr().out
+    write_results([run], {}, out)
+    assert (out / 'results.superseded.jsonl').read_text() == text
+    assert capsys.readouterr().out == ''

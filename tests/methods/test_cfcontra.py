@@ -14,7 +14,7 @@ from helpers import (
     tiny_config,
 )
 
-from cfcontra_mm.engine.hooks import move_centers
+from cfcontra_mm.engine.memory_bank import move_centers
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.methods.base import domain_inputs
 

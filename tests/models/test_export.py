@@ -22,7 +22,8 @@ from cfcontra_mm.engine import export
 from cfcontra_mm.engine.export import export_checkpoint
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.methods import SourceOnly
-from cfcontra_mm.models.export import PARTS, plain_config, plain_pipeline
+from cfcontra_mm.models.export import plain_config, plain_pipeline
+from cfcontra_mm.models.parts import PARTS
 
 TOOL = CONFIGS.parent / 'tools' / 'export.py'
 WIDTHS = [8, 16, 40, 64]

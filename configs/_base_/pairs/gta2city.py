@@ -59,6 +59,21 @@ labelled_target = dict(
     data_prefix=dict(img_path='leftImg8bit/train', seg_map_path='gtFine/train'),
     pipeline=source_pipeline,
 )
+# The source in the target's style as it is loaded, another one each time.
+stylised_source = dict(
+    data_root=source_root,
+    pipeline=[
+        *source_pipeline[:-1],
+        dict(
+            type='AdaINStylize',
+            config='configs/adain/adain_vgg19_gta2city.py',
+            checkpoint='work_dirs/adain/adain_vgg19_gta2city/iter_160000.pth',
+            styles='data/cityscapes/leftImg8bit/train',
+            style_scale=train_size,
+        ),
+        dict(type='PackSegInputs'),
+    ],
+)
 train_dataloader = dict(
     batch_size=2,
     num_workers=4,

@@ -37,6 +37,20 @@ labelled_pipeline = [
     dict(type='PackSegInputs'),
 ]
 labelled_target = dict(pipeline=labelled_pipeline)
+stylised_source = dict(
+    data_root=source_root,
+    pipeline=[
+        *source_pipeline[:-1],
+        dict(
+            type='AdaINStylize',
+            config='configs/adain/adain_vgg19_synthia2city.py',
+            checkpoint='work_dirs/adain/adain_vgg19_synthia2city/iter_160000.pth',
+            styles='data/cityscapes/leftImg8bit/train',
+            style_scale=(1280, 640),
+        ),
+        dict(type='PackSegInputs'),
+    ],
+)
 train_dataloader = dict(
     dataset=dict(
         source=dict(

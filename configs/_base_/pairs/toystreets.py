@@ -44,6 +44,20 @@ labelled_target = dict(
     data_prefix=dict(img_path='leftImg8bit/train', seg_map_path='gtFine/train'),
     pipeline=source_pipeline,
 )
+# The source in the target's style as it is loaded, another one each time.
+stylised_source = dict(
+    data_root=source_root,
+    pipeline=[
+        dict(type='LoadImage'),
+        dict(
+            type='AdaINStylize',
+            config='configs/adain/adain_toystreets.py',
+            checkpoint='work_dirs/adain/adain_toystreets/iter_800.pth',
+            styles='data/toystreets/cityscapes/leftImg8bit/train',
+        ),
+        *source_pipeline[1:],
+    ],
+)
 train_dataloader = dict(
     batch_size=4,
     num_workers=1,
