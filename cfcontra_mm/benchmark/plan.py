@@ -189,13 +189,14 @@ class _Planner:
         parts = {
             'config': config.to_dict(),
             'data': self.study.data,
-            'classes': _class_file(config),
             'version': version.__version__,
             # Without the paths: where the code lies makes no difference.
             'sources': sorted(set(sources.values())),
             'needs': sorted(need.identity for need in needs),
             **others,
         }
+        if classes := _class_file(config):
+            parts['classes'] = classes
         # JSON and not `pretty_text`, whose layout depends on yapf's version.
         text = json.dumps(parts, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import inspect
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
+
+from mmengine.runner import Runner
 
 from .source_file import Reference, Source, read_source
 
@@ -36,6 +39,12 @@ TRANSLATION = ('cfcontra_mm.engine.translate',)
 
 RENDERER = ('cfcontra_mm.datasets.toystreets.write',)
 """What writes ToyStreets."""
+
+USED = {
+    *inspect.signature(Runner.__init__).parameters,
+    *('model_wrapper_cfg', 'test_pipeline', 'tta_model', 'tta_pipeline'),
+}
+"""Settings of a config that a run reads; others are variables of its files."""
 
 # A path to something in a module.
 DOTTED = re.compile(r'[^\W\d]\w*(\.[^\W\d]\w*)+')
@@ -85,7 +94,8 @@ class SourceTree:
 
     def _named(self, settings: Mapping[str, Any]) -> Iterator[str]:
         """Modules of what is registered under a string of a config."""
-        for text in set(_strings(settings)):
+        used = {key: value for key, value in settings.items() if key in USED}
+        for text in set(_strings(used)):
             # A scope may stand before the name: mmseg.SomeHook.
             yield from self.registered.get(text.split('.')[-1], ())
             if DOTTED.fullmatch(text) and self._own(text):

@@ -301,14 +301,44 @@ def test_modules_in_no_package_count_with_those_beside_them(outside):
     real = sources._locate
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sources, '_locate', lambda top: locate.get(top) or real(top))
-        found = SourceTree(['mine']).digests({'type': 'Mine'}, ())
+        found = SourceTree(['mine']).digests({'model': {'type': 'Mine'}}, ())
     assert {Path(path).name for path in found} == {'mine.py', 'beside.py'}
+
+
+def test_what_a_config_imports_counts_though_it_registers_nothing(outside, tmp_path):
+    append(outside / 'helper.py', 'PATCHED = 1\n')
+    imports = "custom_imports = dict(imports=['cfcontra_mm', 'outside.helper'])\n"
+    config = tmp_path / 'patched.py'
+    base = ROOT / 'configs/source_only/deeplabv2_r18_toystreets.py'
+    config.write_text(f"_base_ = '{base}'\n{imports}")
+    small = study.Study(name='s', rows=(study.Row('a', str(config)),), seeds=(0,))
+    (run,) = plan_runs(small, (0,), tmp_path / 'out')
+    assert 'helper.py' in {Path(path).name for path in run.sources}
+
+
+def test_what_no_run_reads_brings_no_code(outside):
+    settings = {'some_variable': {'type': 'First'}}
+    assert SourceTree(['outside.methods']).digests(settings, ()) == {}
+
+
+def test_a_class_file_is_part_of_a_run(tmp_path):
+    classes = tmp_path / 'classes.yaml'
+    config = tmp_path / 'own.py'
+    base = ROOT / 'configs/source_only/deeplabv2_r18_folders.py'
+    config.write_text(f"_base_ = '{base}'\nfolders = dict(classes='{classes}')\n")
+    small = study.Study(name='s', rows=(study.Row('a', str(config)),), seeds=(0,))
+    identities = set()
+    for text in ('classes: []', 'classes: []', 'classes: [a]'):
+        classes.write_text(text)
+        (run,) = plan_runs(small, (0,), tmp_path / 'out')
+        identities.add(run.identity)
+    assert len(identities) == 2
 
 
 def test_code_that_cannot_be_read_is_named(outside):
     append(outside / 'methods/second.py', 'def broken(:\n')
     with pytest.raises(InputError, match=r'second\.py: not Python \(') as caught:
-        SourceTree(['outside']).digests({'type': 'First'}, ())
+        SourceTree(['outside']).digests({'model': {'type': 'First'}}, ())
     assert '\n' not in str(caught.value)
 
 
