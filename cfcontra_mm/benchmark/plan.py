@@ -17,7 +17,7 @@ from cfcontra_mm.errors import InputError
 
 from .fields import for_seed
 from .preparations import PreparationStep, Training, Translation
-from .sources import PACKAGE, RENDERER, TRAINING, TRANSLATION, SourceTree
+from .sources import PACKAGE, RENDERER, TRAINING, TRANSLATION, SourceTree, strings
 from .steps import Run
 from .study import Preparation, Row, Study, default_work_dir, read_config
 
@@ -105,6 +105,7 @@ class _Planner:
     def _run(self, row: Row, seed: int, config: Config, overrides: dict) -> Run:
         needs = self._needs(row.needs, (), seed)
         needs += self._needs(row.per_seed, row.per_seed, seed)
+        self._check_reads(row, config)
         sources = self._sources(config, TRAINING)
         identity = self._identity(config, sources, needs, seed=seed)
         return Run(
@@ -120,6 +121,18 @@ class _Planner:
             needs=needs,
             sources=sources,
         )
+
+    def _check_reads(self, row: Row, config: Config) -> None:
+        """Raise if a row reads the folder of a stage as it is made for all seeds."""
+        for name in row.per_seed:
+            shared = str(self.preparations[name].folder())
+            # Not where a seed or another name follows.
+            alone = re.compile(re.escape(shared) + r'(?![\w.-])')
+            if any(map(alone.search, strings(config.to_dict()))):
+                raise InputError(
+                    f'row {row.name!r}: reads {shared}, but {name!r} is made per seed; '
+                    f'override that setting with {shared}_seed{{seed}}'
+                )
 
     def _needs(
         self, names: Sequence[str], per_seed: Sequence[str], seed: int

@@ -95,7 +95,7 @@ class SourceTree:
     def _named(self, settings: Mapping[str, Any]) -> Iterator[str]:
         """Modules of what is registered under a string of a config."""
         used = {key: value for key, value in settings.items() if key in USED}
-        for text in set(_strings(used)):
+        for text in set(strings(used)):
             # A scope may stand before the name: mmseg.SomeHook.
             yield from self.registered.get(text.split('.')[-1], ())
             if DOTTED.fullmatch(text) and self._own(text):
@@ -223,17 +223,17 @@ def _locate(top: str) -> Path | None:
     return None
 
 
-def _strings(value: Any) -> Iterator[str]:
+def strings(value: Any) -> Iterator[str]:
     """Every string in nested values."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
         for key, item in value.items():
             if key != 'custom_imports':
-                yield from _strings(item)
+                yield from strings(item)
     elif isinstance(value, list | tuple):
         for item in value:
-            yield from _strings(item)
+            yield from strings(item)
 
 
 def changed_file(digests: Mapping[str, str]) -> str | None:

@@ -242,3 +242,14 @@ def test_what_a_stage_needs_once_is_made_without_a_seed(tmp_path):
     ).replace("per_seed=['one', 'two']", "per_seed=['two']")
     with pytest.raises(InputError, match=r"'one' has \{seed\} in its overrides"):
         load(tmp_path, seeded.replace("b.py', needs=['one']", "b.py'"))
+
+
+def test_a_row_that_reads_the_stage_of_no_seed_is_refused(staged):
+    *others, last = staged.study.rows
+    shared = replace(last, overrides={'load_from': f'{STAGES}/stage2/iter_20.pth'})
+    staged.study = replace(staged.study, rows=(*others, shared))
+    with pytest.raises(InputError, match=r"reads .*stage2, but 'second' is made per"):
+        planned(staged)
+    sibling = replace(last, overrides={'load_from': f'{STAGES}/stage2_b/iter_20.pth'})
+    staged.study = replace(staged.study, rows=(*others, sibling))
+    assert len(planned(staged)) == 2

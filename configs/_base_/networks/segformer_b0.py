@@ -43,7 +43,6 @@ optim_wrapper = dict(
     paramwise_cfg=dict(
         custom_keys={
             'head': dict(lr_mult=10.0),
-            'pos_block': dict(decay_mult=0.0),
             'norm': dict(decay_mult=0.0),
         }
     ),
