@@ -22,6 +22,14 @@ def _checkout_stays_as_it_is():
     )
 
 
+@pytest.fixture(autouse=True)
+def _open_logs_alone():
+    """A training in this process may have closed the file that MMEngine logs to."""
+    from cfcontra_mm.contract.tiny import forget_closed_logs
+
+    forget_closed_logs()
+
+
 @pytest.fixture(scope='session')
 def toystreets(tmp_path_factory):
     """Folder of a tiny ToyStreets pair, see `write_tiny_toystreets`."""

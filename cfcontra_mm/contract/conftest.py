@@ -3,7 +3,12 @@
 import pytest
 
 from .cases import selected_cases
-from .tiny import build_method, settle, write_tiny_toystreets
+from .tiny import (
+    build_method,
+    forget_closed_logs,
+    settle,
+    write_tiny_toystreets,
+)
 
 CASES = selected_cases()
 
@@ -15,6 +20,11 @@ def pytest_configure(config):
 def pytest_generate_tests(metafunc):
     if 'case' in metafunc.fixturenames:
         metafunc.parametrize('case', CASES, ids=str, scope='module')
+
+
+@pytest.fixture(autouse=True)
+def _open_logs_alone():
+    forget_closed_logs()
 
 
 @pytest.fixture

@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from functools import partial
+from logging import FileHandler
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import patch
 
 import torch
 from mmengine.config import Config
-from mmengine.logging import MessageHub
+from mmengine.logging import MessageHub, MMLogger
 from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
@@ -40,6 +41,17 @@ def write_tiny_toystreets(root: Path) -> Path:
     write_toystreets(root, num_source=4, num_target=5, num_val=2, size=(64, 32))
     (root / 'gta5_to_cityscapes').symlink_to(root / 'gta5')
     return root
+
+
+def forget_closed_logs() -> None:
+    """Take the files that an earlier training of this process closed from the loggers.
+
+    MMEngine writes to them when weights are initialised.
+    """
+    for logger in MMLogger._instance_dict.values():
+        for handler in list(logger.handlers):
+            if isinstance(handler, FileHandler) and handler.stream is None:
+                logger.removeHandler(handler)
 
 
 def build_method(cfg: Config | dict, seed: int = 0) -> UDASegmentor:
