@@ -68,7 +68,7 @@ def rows(fake):
 @pytest.mark.slow
 def test_ray_runs_on_all_nodes_and_gives_what_local_runs_give(fake, ray_cluster):
     for name in ('source', 'method'):
-        fake.configure(name, seconds_per_iter=0.2)
+        fake.configure(name, seconds_per_iter=0.5)
     assert ray_cluster.num_workers(8) == 2
     assert fake.run(cluster=ray_cluster) == 0
     source, method, _ = (span(run) for run in plan_runs(fake.study, (0,), fake.out))

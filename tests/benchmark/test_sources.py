@@ -420,7 +420,7 @@ def test_a_step_does_not_start_with_code_that_has_changed(
 
     monkeypatch.setattr(main.ProgressPrinter, 'show', change)
     assert fake.run() == 1  # one run had begun by then
-    said = 'engine/step.py: was changed since the study began; start the study again'
+    said = 'engine/step.py: was changed since the study began; restore it or'
     assert capsys.readouterr().out.count(f'failed: {package}/{said}') == 4
     assert fake.run() == 0
     assert len(list(fake.root.glob('runs/*/result.json'))) == 4
