@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from pathlib import Path
 
 from mmengine.config import Config
@@ -13,6 +12,7 @@ from cfcontra_mm.contract.cases import Case, registered_methods
 from cfcontra_mm.contract.tiny import (
     build_method,
     build_optimizer,
+    leaves,
     merged,
     narrow_discriminators,
     random_batch,
@@ -78,19 +78,6 @@ def begin_centers(model: UDASegmentor, data: dict) -> None:
     for domain in ('source', 'target'):
         model.accumulate_centers(domain, domain_inputs(batch, domain))
         move_centers(model.class_centers)
-
-
-def leaves(node: object, path: str = '') -> Iterator[tuple[str, object]]:
-    """Every value under nested dicts and lists, with its dotted path."""
-    if isinstance(node, dict):
-        items = node.items()
-    elif isinstance(node, (list, tuple)):
-        items = enumerate(node)
-    else:
-        yield path, node
-        return
-    for key, value in items:
-        yield from leaves(value, f'{path}.{key}' if path else str(key))
 
 
 def labelled_split(root: Path, palette: dict[str, list[int]]) -> str:

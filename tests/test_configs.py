@@ -6,24 +6,14 @@ import pytest
 from helpers import CONFIGS, leaves, method_folders, registered_methods
 from mmengine.config import Config
 
+from cfcontra_mm.contract.cases import NETWORK_PARTS
+
 FILES = [
     'deeplabv2_r101_gta2city.py',
     'deeplabv2_r101_synthia2city.py',
     'deeplabv2_r18_toystreets.py',
     'deeplabv2_r18_folders.py',
 ]
-# What all methods share although it is part of the model.
-SHARED_PARTS = (
-    'data_preprocessor',
-    'backbone',
-    'decode_head',
-    'auxiliary_head',
-    'train_cfg',
-    'test_cfg',
-    'pretrained',
-    'neck',
-    'init_cfg',
-)
 # The oracle is source-only, trained on labelled target images.
 OWN_DATA = {'oracle': ('train_dataloader.dataset.source',)}
 OWN_KEYS = {'_base_', 'model'}
@@ -43,7 +33,7 @@ def shared(folder, file):
     """Every setting that is not the method's, by its dotted path."""
     cfg = resolved(folder, file).to_dict()
     method = cfg.pop('model')
-    cfg['model'] = {key: method[key] for key in SHARED_PARTS if key in method}
+    cfg['model'] = {key: method[key] for key in NETWORK_PARTS if key in method}
     return dict(leaves(cfg))
 
 

@@ -19,12 +19,11 @@ from typing import Any
 
 from mmengine.runner import Runner
 
+from cfcontra_mm.plugins import GROUP
+
 from .source_file import Reference, Source, read_source
 
 PACKAGE = 'cfcontra_mm'
-ENTRY_POINTS = 'cfcontra_mm.methods'
-"""Group under which packages of methods announce themselves."""
-
 LIBRARIES = {'mmcv', 'mmdet', 'mmengine', 'mmpretrain', 'mmseg', 'timm', 'torch'}
 """Never read, even if a config imports them by name."""
 
@@ -207,7 +206,7 @@ class SourceTree:
 @functools.cache
 def _announced() -> tuple[str, ...]:
     """Modules of the installed packages that bring methods."""
-    return tuple(sorted({e.module for e in entry_points(group=ENTRY_POINTS)}))
+    return tuple(sorted({e.module for e in entry_points(group=GROUP)}))
 
 
 def _locate(top: str) -> Path | None:

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from .jobs import run_jobs, train
+from .tiny import leaves
 
 pytestmark = pytest.mark.slow
 OTHERS = {
@@ -31,15 +32,6 @@ def state(folder, iteration=4):
     checkpoint = torch.load(folder / f'iter_{iteration}.pth', weights_only=False)
     kept = ('state_dict', 'optimizer', 'param_schedulers')
     return dict(leaves({key: checkpoint[key] for key in kept}))
-
-
-def leaves(node, path=''):
-    """Every value under nested dicts and lists, with its dotted path."""
-    if not isinstance(node, (dict, list, tuple)):
-        yield path, node
-        return
-    for key, value in node.items() if isinstance(node, dict) else enumerate(node):
-        yield from leaves(value, f'{path}.{key}' if path else str(key))
 
 
 def different(first, second):

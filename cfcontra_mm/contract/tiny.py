@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from logging import FileHandler
 from pathlib import Path
@@ -204,3 +204,16 @@ def predicted_logits(model: nn.Module, seed: int = 5) -> Tensor:
     with torch.no_grad():
         results = model.eval().test_step(data)
     return torch.stack([result.seg_logits.data for result in results])
+
+
+def leaves(node: object, path: str = '') -> Iterator[tuple[str, object]]:
+    """Every value under nested dicts and lists, with its dotted path."""
+    if isinstance(node, dict):
+        items = node.items()
+    elif isinstance(node, (list, tuple)):
+        items = enumerate(node)
+    else:
+        yield path, node
+        return
+    for key, value in items:
+        yield from leaves(value, f'{path}.{key}' if path else str(key))

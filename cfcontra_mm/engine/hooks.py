@@ -5,10 +5,7 @@ from __future__ import annotations
 from itertools import chain
 
 import torch
-from mmengine.dist import (
-    all_reduce_params,
-    get_world_size,
-)
+from mmengine.dist import all_reduce_params, get_world_size
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
