@@ -26,7 +26,7 @@ from torch.utils.data import DataLoader, Dataset
 import cfcontra_mm  # noqa: F401  registers what the configs name
 from cfcontra_mm.engine.checkpoints import load_segmentor
 from cfcontra_mm.evaluation import DomainIoUMetric, frechet_distance
-from cfcontra_mm.models.translation import load_translator, picture_statistics
+from cfcontra_mm.translation import load_translator, picture_statistics
 
 BATCH = 4
 

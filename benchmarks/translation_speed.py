@@ -24,9 +24,9 @@ from mmseg.registry import DATASETS
 from PIL import Image
 
 from cfcontra_mm.engine.launch import load_config
-from cfcontra_mm.engine.translate import translate_dataset
-from cfcontra_mm.engine.translation_plan import Options
-from cfcontra_mm.models.translation import AdaINStyleTransfer, load_translator
+from cfcontra_mm.translation import AdaINStyleTransfer, load_translator
+from cfcontra_mm.translation.copy_dataset import translate_dataset
+from cfcontra_mm.translation.copy_plan import Options
 
 LAYOUTS = {
     'contiguous': torch.contiguous_format,

@@ -5,7 +5,7 @@ metrics in mmseg's registries, and the methods of other packages that name thems
 the entry-point group ``cfcontra_mm.methods``.
 """
 
-from . import datasets, engine, evaluation, losses, methods, models
+from . import datasets, engine, evaluation, losses, methods, models, translation
 from .plugins import load_plugins
 from .version import __version__
 
@@ -17,6 +17,7 @@ __all__ = [
     'losses',
     'methods',
     'models',
+    'translation',
 ]
 
 load_plugins()

@@ -64,8 +64,8 @@ def _runs(name: str) -> list:
 
 
 def _finish(name: str) -> None:
-    from cfcontra_mm.benchmark.preparations import unfinished_needs
-    from cfcontra_mm.benchmark.results import write_results
+    from cfcontra_mm.benchmark.results.records import write_results
+    from cfcontra_mm.benchmark.runs.preparations import unfinished_needs
 
     runs = _runs(name)
     for step in (*unfinished_needs(runs), *runs):
@@ -88,7 +88,7 @@ def _interrupt(name: str) -> None:
 
 
 def _damage(name: str) -> None:
-    from cfcontra_mm.benchmark.preparations import unfinished_needs
+    from cfcontra_mm.benchmark.runs.preparations import unfinished_needs
 
     runs = _runs(name)
     for run in runs:

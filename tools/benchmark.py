@@ -7,14 +7,14 @@ from pathlib import Path
 from cfcontra_mm.benchmark import (
     INTERRUPTED,
     load_study,
-    overview,
     run_study,
     stopped,
     write_tables,
 )
-from cfcontra_mm.benchmark.cluster import Cluster
-from cfcontra_mm.benchmark.ray_cluster import RayCluster
-from cfcontra_mm.benchmark.slurm_cluster import SlurmCluster
+from cfcontra_mm.benchmark.runs import overview
+from cfcontra_mm.benchmark.runs.cluster import Cluster
+from cfcontra_mm.benchmark.runs.ray_cluster import RayCluster
+from cfcontra_mm.benchmark.runs.slurm_cluster import SlurmCluster
 from cfcontra_mm.engine.launch import CfgOptions
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.report import write_report

@@ -7,8 +7,8 @@ import sys
 import time
 from collections.abc import Callable
 
-from cfcontra_mm.datasets.toystreets import write_toystreets
 from cfcontra_mm.errors import InputError
+from cfcontra_mm.toystreets import write_toystreets
 
 
 def parse_args() -> argparse.Namespace:

@@ -13,9 +13,9 @@ from cfcontra_mm.engine.launch import (
     command_line,
     load_config,
 )
-from cfcontra_mm.engine.translate import init_processes, translate_dataset
-from cfcontra_mm.engine.translation_plan import DIRECTIONS, Options
-from cfcontra_mm.models.translation import load_translator
+from cfcontra_mm.translation import load_translator
+from cfcontra_mm.translation.copy_dataset import init_processes, translate_dataset
+from cfcontra_mm.translation.copy_plan import DIRECTIONS, Options
 
 
 def parse_args() -> argparse.Namespace:

@@ -4,12 +4,7 @@ Only :mod:`.features`, which collects what a feature map shows, runs one; it is 
 by its tool alone.
 """
 
-from .confusion import (
-    class_names,
-    count_confusion,
-    count_confusions,
-    draw_confusion,
-)
+from .confusion import class_names, count_confusion, count_confusions, draw_confusion
 from .curves import draw_curves
 from .feature_map import Features, draw_feature_map, read_features
 

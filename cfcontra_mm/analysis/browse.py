@@ -13,12 +13,12 @@ from mmseg.structures import SegDataSample
 from PIL import Image
 from torch import Tensor
 
-from cfcontra_mm.benchmark.sheet import IGNORE_INDEX, colorize
 from cfcontra_mm.datasets import DomainDataset, DomainSampler
 from cfcontra_mm.domains import DOMAINS
 from cfcontra_mm.errors import InputError
 
 from .output import write_picture
+from .sheet import IGNORE_INDEX, colorize
 
 OPACITY = 0.6
 

@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from mmengine.config import Config
 
-from cfcontra_mm.benchmark.sheet import open_test_set, read_label, read_prediction
-from cfcontra_mm.benchmark.study import read_config
+from cfcontra_mm.benchmark.study.study import read_config
+
+from .sheet import open_test_set, read_label, read_prediction
 
 CELL_INCHES = 0.36
 SIDE_INCHES = (2.4, 12.0)

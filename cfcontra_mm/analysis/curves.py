@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from cfcontra_mm.benchmark.curves import Curves, log_files, read_curves
+from cfcontra_mm.engine.training_log import Curves, log_files, read_curves
 from cfcontra_mm.errors import InputError
 
 COLORS = (

@@ -22,7 +22,6 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, normalize
 from torch.utils.data import Dataset
 
-from cfcontra_mm.benchmark.sheet import open_test_set
 from cfcontra_mm.datasets import DomainDataset
 from cfcontra_mm.domains import DOMAINS
 from cfcontra_mm.engine.checkpoints import check_weights, load_state_dict
@@ -31,6 +30,7 @@ from cfcontra_mm.models.class_centers import class_sums
 from cfcontra_mm.models.weights import read_checkpoint, weights_of
 
 from .feature_map import Features
+from .sheet import open_test_set
 
 IMAGES = 40
 """Of each domain, spread evenly over it."""

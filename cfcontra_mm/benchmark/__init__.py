@@ -1,10 +1,10 @@
 """From a study to a table: start the runs as processes, read what they wrote."""
 
-from .main import INTERRUPTED, run_study, stopped, write_tables
-from .overview import overview
-from .plan import plan_runs
-from .steps import Run
-from .study import Column, Preparation, Row, Study, load_study
+from .runs.main import INTERRUPTED, run_study, stopped, write_tables
+from .runs.overview import overview
+from .runs.plan import plan_runs
+from .runs.step import Run
+from .study.study import Column, Preparation, Row, Study, load_study
 
 __all__ = [
     'INTERRUPTED',

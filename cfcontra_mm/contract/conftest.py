@@ -3,12 +3,7 @@
 import pytest
 
 from .cases import selected_cases
-from .tiny import (
-    build_method,
-    forget_closed_logs,
-    settle,
-    write_tiny_toystreets,
-)
+from .tiny import build_method, forget_closed_logs, settle, write_tiny_toystreets
 
 CASES = selected_cases()
 

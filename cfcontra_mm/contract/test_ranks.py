@@ -9,14 +9,7 @@ import torch
 from cfcontra_mm.engine.step import make_passes
 
 from .jobs import RANKS, batch_of, build_still, run_jobs, step_on_ranks
-from .tiny import (
-    after_step,
-    build_hooks,
-    gradients,
-    losses_of,
-    merged,
-    summed_loss,
-)
+from .tiny import after_step, build_hooks, gradients, losses_of, merged, summed_loss
 
 pytestmark = pytest.mark.slow
 DEPENDS = (

@@ -21,9 +21,9 @@ from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
 import cfcontra_mm  # noqa: F401  registers the methods
-from cfcontra_mm.datasets.toystreets import write_toystreets
 from cfcontra_mm.engine.step import make_passes, seeded_as_pass
 from cfcontra_mm.methods import DomainInputs, UDASegmentor
+from cfcontra_mm.toystreets import write_toystreets
 
 init_default_scope('mmseg')
 SIZE = (32, 64)

@@ -5,7 +5,6 @@ from cfcontra_mm.datasets.classes import ClassTable, read_classes
 from cfcontra_mm.datasets.domain import DomainDataset, DomainSampler, Draw
 from cfcontra_mm.datasets.folders import FolderDataset, apply_folders, describe_folders
 from cfcontra_mm.datasets.gta5 import GTA5Dataset
-from cfcontra_mm.datasets.stylize import AdaINStylize
 from cfcontra_mm.datasets.synthia import SYNTHIA_13, SYNTHIA_16, SYNTHIADataset
 from cfcontra_mm.datasets.transforms import (
     LoadImage,
@@ -17,7 +16,6 @@ from cfcontra_mm.datasets.transforms import (
 __all__ = [
     'SYNTHIA_13',
     'SYNTHIA_16',
-    'AdaINStylize',
     'ClassTable',
     'DomainDataset',
     'DomainSampler',

@@ -10,8 +10,8 @@ import numpy as np
 from mmengine import fileio
 from mmseg.datasets import CityscapesDataset
 
+from cfcontra_mm.config.plain_yaml import read_yaml
 from cfcontra_mm.errors import InputError
-from cfcontra_mm.plain_yaml import read_yaml
 
 CITYSCAPES_METAINFO = CityscapesDataset.METAINFO
 

@@ -2,16 +2,11 @@
 
 from .checkpoints import AtomicCheckpointHook
 from .ddp import DomainDistributedDataParallel
-from .hooks import (
-    FiniteLossHook,
-    SyncStatisticsHook,
-    ValidationRandomStateHook,
-)
+from .hooks import FiniteLossHook, SyncStatisticsHook, ValidationRandomStateHook
 from .joint_optim import JointOptimWrapper, JointOptimWrapperConstructor
 from .memory_bank import MemoryBankHook
 from .schedule import InverseTimeLR
 from .step import domain_step
-from .style_sheet import StyleSheetHook
 
 __all__ = [
     'AtomicCheckpointHook',
@@ -21,7 +16,6 @@ __all__ = [
     'JointOptimWrapper',
     'JointOptimWrapperConstructor',
     'MemoryBankHook',
-    'StyleSheetHook',
     'SyncStatisticsHook',
     'ValidationRandomStateHook',
     'domain_step',

@@ -17,8 +17,8 @@ from mmengine.config import Config, DictAction
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner, find_latest_checkpoint
 
-from cfcontra_mm.combination import run_name
-from cfcontra_mm.config_file import open_config, override
+from cfcontra_mm.config.combination import run_name
+from cfcontra_mm.config.reading import open_config, override
 from cfcontra_mm.errors import InputError
 
 from .amp import enable_amp
@@ -177,7 +177,7 @@ def load_config(
     Args:
         path: Config file.
         options: Settings by their dotted keys.
-        network: See :func:`~cfcontra_mm.config_file.open_config`.
+        network: See :func:`~cfcontra_mm.config.reading.open_config`.
         pair: See there.
 
     Raises:

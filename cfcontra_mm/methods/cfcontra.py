@@ -9,10 +9,7 @@ from torch.nn.functional import interpolate, normalize
 
 from cfcontra_mm.domains import DOMAINS
 from cfcontra_mm.errors import InputError
-from cfcontra_mm.models.class_centers import (
-    ClassCenterBank,
-    assign_pseudo_labels,
-)
+from cfcontra_mm.models.class_centers import ClassCenterBank, assign_pseudo_labels
 
 from .base import DomainInputs, DomainView
 from .minent import MinEnt

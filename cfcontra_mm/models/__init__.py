@@ -9,10 +9,8 @@ from .frozen import Frozen
 from .pretrained import MiT, TimmFeatures
 from .projection_head import ProjectionHead
 from .teacher import Teacher
-from .translation import AdaINStyleTransfer, StylePreprocessor, VGGEncoder
 
 __all__ = [
-    'AdaINStyleTransfer',
     'ClassCenterBank',
     'DLV2Head',
     'DeepLabResNet',
@@ -21,8 +19,6 @@ __all__ = [
     'Frozen',
     'MiT',
     'ProjectionHead',
-    'StylePreprocessor',
     'Teacher',
     'TimmFeatures',
-    'VGGEncoder',
 ]

@@ -7,7 +7,7 @@ from mmseg.models.backbones import ResNet
 from mmseg.registry import MODELS
 from torch import nn
 
-from cfcontra_mm.models.weights import load_start, read_weights, torchvision_weights
+from .weights import load_start, read_weights, torchvision_weights
 
 IMAGENET_STD = (0.229, 0.224, 0.225)
 """Deviation of RGB in [0, 1] that torchvision's weights are trained with."""

@@ -17,9 +17,9 @@ from cfcontra_mm.analysis import (
     draw_feature_map,
     read_features,
 )
-from cfcontra_mm.benchmark.curves import read_curves
-from cfcontra_mm.benchmark.sheet import Sample, SampleSet, draw_panels, load_samples
-from cfcontra_mm.benchmark.steps import FEATURES, PREDICTIONS
+from cfcontra_mm.analysis.sheet import Sample, SampleSet, draw_panels, load_samples
+from cfcontra_mm.benchmark.runs.step import FEATURES, PREDICTIONS
+from cfcontra_mm.engine.training_log import read_curves
 from cfcontra_mm.errors import InputError
 
 from .page import details, figure, paragraphs, picture

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cfcontra_mm.benchmark.results import Result
-from cfcontra_mm.benchmark.study import Study
-from cfcontra_mm.benchmark.tables import Table, read_table
+from cfcontra_mm.benchmark.results.records import Result
+from cfcontra_mm.benchmark.study.study import Study
+from cfcontra_mm.benchmark.tables.formats import Table, read_table
 
 
 @dataclass(frozen=True)

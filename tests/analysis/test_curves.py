@@ -4,7 +4,7 @@ import pytest
 
 from cfcontra_mm.analysis import draw_curves
 from cfcontra_mm.analysis.curves import COLUMNS, MIOU, STYLES, read_runs
-from cfcontra_mm.benchmark.curves import Curves
+from cfcontra_mm.engine.training_log import Curves
 from cfcontra_mm.errors import InputError
 
 

@@ -6,7 +6,8 @@ from helpers import labelled_split
 from PIL import Image
 
 from cfcontra_mm import version
-from cfcontra_mm.benchmark import Row, Study, main, run_study
+from cfcontra_mm.benchmark import Row, Study, run_study
+from cfcontra_mm.benchmark.runs import main
 
 FAKE_TOOLS = Path(__file__).parent / 'fake_tools'
 CONFIG = """

@@ -11,11 +11,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner, get_priority
 
 from cfcontra_mm.contract.jobs import training_config
-from cfcontra_mm.engine import (
-    FiniteLossHook,
-    MemoryBankHook,
-    ValidationRandomStateHook,
-)
+from cfcontra_mm.engine import FiniteLossHook, MemoryBankHook, ValidationRandomStateHook
 from cfcontra_mm.errors import InputError
 
 IGNORE = 255

@@ -3,12 +3,7 @@ import math
 import pytest
 import torch
 
-from cfcontra_mm.losses import (
-    SOURCE,
-    TARGET,
-    least_squares_gan_loss,
-    vanilla_gan_loss,
-)
+from cfcontra_mm.losses import SOURCE, TARGET, least_squares_gan_loss, vanilla_gan_loss
 
 SCORES = [-3.0, -0.5, 0.0, 0.2, 7.0]
 

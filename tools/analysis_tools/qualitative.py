@@ -3,13 +3,9 @@
 import argparse
 from pathlib import Path
 
-from cfcontra_mm.analysis.arguments import (
-    add_config_arguments,
-    named_path,
-    positive,
-)
+from cfcontra_mm.analysis.arguments import add_config_arguments, named_path, positive
 from cfcontra_mm.analysis.output import write_picture
-from cfcontra_mm.benchmark.sheet import draw_sheet, load_samples
+from cfcontra_mm.analysis.sheet import draw_sheet, load_samples
 from cfcontra_mm.engine.launch import command_line, load_config
 
 

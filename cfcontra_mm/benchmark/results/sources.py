@@ -1,0 +1,250 @@
+"""The source files that a run depends on, read without running them.
+
+What a config names by ``type`` is looked up in the files that register it, and imports
+are followed from there within the packages that are read: this one and those of the
+methods from outside. A package's ``__init__`` only hands on names: it is looked through
+to the file that defines them, so that a further method leaves every other as it was.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import inspect
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from mmengine.runner import Runner
+
+from cfcontra_mm.plugins import GROUP
+
+from .source_file import Reference, Source, read_source
+
+PACKAGE = 'cfcontra_mm'
+LIBRARIES = {'mmcv', 'mmdet', 'mmengine', 'mmpretrain', 'mmseg', 'timm', 'torch'}
+"""Never read, even if a config imports them by name."""
+
+INSTALLED = {'site-packages', 'dist-packages'}
+"""Folders whose modules have nothing to do with each other."""
+
+TRAINING = ('cfcontra_mm.engine.launch', 'cfcontra_mm.engine.step')
+"""What trains and tests any config."""
+
+TRANSLATION = ('cfcontra_mm.engine.launch', 'cfcontra_mm.translation.copy_dataset')
+"""What copies data in another style."""
+
+RENDERER = ('cfcontra_mm.toystreets.write',)
+"""What writes ToyStreets."""
+
+USED = {
+    *inspect.signature(Runner.__init__).parameters,
+    *('model_wrapper_cfg', 'test_pipeline', 'tta_model', 'tta_pipeline'),
+}
+"""Settings of a config that a run reads; others are variables of its files."""
+
+# A path to something in a module.
+DOTTED = re.compile(r'[^\W\d]\w*(\.[^\W\d]\w*)+')
+
+
+class SourceTree:
+    """The packages whose files are read, as they are on the disk at this moment.
+
+    Args:
+        imports: Modules that a config imports, as ``custom_imports`` has them.
+    """
+
+    def __init__(self, imports: Iterable[str] = ()) -> None:
+        named = [PACKAGE, *_announced(), *imports]
+        self.modules = [m for m in named if m.split('.')[0] not in LIBRARIES]
+        places = {top: _locate(top) for top in {m.split('.')[0] for m in self.modules}}
+        self.places = {top: place for top, place in places.items() if place}
+        # Modules that are in no package have those beside them for one.
+        self.folders = {
+            place.parent
+            for place in self.places.values()
+            if not place.is_dir() and place.parent.name not in INSTALLED
+        }
+        self.files: dict[str, Path | None] = {}
+        self.needs: dict[str, set[str]] = {}
+
+    def digests(
+        self, settings: Mapping[str, Any], modules: Iterable[str]
+    ) -> dict[str, str]:
+        """Digests of all files that a config and some modules depend on, by path.
+
+        Args:
+            settings: Of the config.
+            modules: Modules that work on it.
+
+        Raises:
+            InputError: A file is no Python.
+        """
+        found: set[str] = set()
+        todo = [*modules, *self._named(settings)]
+        while todo:
+            module = todo.pop()
+            if module not in found and self._file(module):
+                found.add(module)
+                todo += self._needs(module)
+        return {str(self._file(m)): self._read(m).digest for m in sorted(found)}
+
+    def _named(self, settings: Mapping[str, Any]) -> Iterator[str]:
+        """Modules of what is registered under a string of a config."""
+        used = {key: value for key, value in settings.items() if key in USED}
+        for text in set(strings(used)):
+            # A scope may stand before the name: mmseg.SomeHook.
+            yield from self.registered.get(text.split('.')[-1], ())
+            if DOTTED.fullmatch(text) and self._own(text):
+                yield self._resolve(*text.rsplit('.', 1))[0]
+
+    @functools.cached_property
+    def registered(self) -> dict[str, set[str]]:
+        """Modules by the names under which they register something."""
+        found: dict[str, set[str]] = {}
+        for module in self._importable():
+            for name in self._read(module).registered:
+                found.setdefault(name, set()).add(module)
+        return found
+
+    def _importable(self) -> set[str]:
+        """All modules that are imported with those that are named."""
+        found: set[str] = set()
+        todo = list(self.modules)
+        while todo:
+            module = todo.pop()
+            if module in found or not self._file(module):
+                continue
+            found.add(module)
+            todo.append(module.rpartition('.')[0])
+            for _, (imported, name) in self._read(module).imports:
+                todo += [imported, f'{imported}.{name}']
+        return found
+
+    def _needs(self, module: str) -> set[str]:
+        """Modules that define what a module imports."""
+        if module not in self.needs:
+            source = self._read(module)
+            self.needs[module] = {
+                needed
+                for local, reference in source.imports
+                for needed in self._defining(reference, source.uses.get(local, ()))
+            }
+        return self.needs[module]
+
+    def _defining(
+        self, reference: Reference, uses: Iterable[tuple[str, ...]]
+    ) -> Iterator[str]:
+        """Modules that define a name, or of a package what is used of it."""
+        module, name = self._resolve(*reference)
+        if name or not self._is_package(module):
+            yield module
+            return
+        for first, *others in filter(None, uses):
+            yield from self._defining((module, first), [tuple(others)])
+        if () in uses:  # handed on as a whole
+            for _, inner in self._read(module).imports:
+                yield self._resolve(*inner)[0]
+
+    def _resolve(self, module: str, name: str | None) -> Reference:
+        """Where a name is defined that a module offers; a module has no name."""
+        seen: set[Reference] = {(module, None)}
+        while (module, name) not in seen and self._is_package(module):
+            seen.add((module, name))
+            source = self._read(module)
+            found = [reference for local, reference in source.imports if local == name]
+            if found and found[-1] not in seen:
+                module, name = found[-1]
+            elif name in source.defined:
+                break
+            elif starred := self._starred(source, name):
+                module = starred
+            elif self._file(f'{module}.{name}'):
+                return f'{module}.{name}', None
+        return module, name
+
+    def _starred(self, source: Source, name: str) -> str | None:
+        """The module that a package takes a name from without naming it."""
+        modules = [module for local, (module, _) in source.imports if local == '*']
+        for module in filter(self._file, modules):
+            if name in self._read(module).defined:
+                return module
+        return None
+
+    def _is_package(self, module: str) -> bool:
+        path = self._file(module)
+        return path is not None and path.name == '__init__.py'
+
+    def _read(self, module: str) -> Source:
+        return read_source(self._file(module), module)
+
+    def _file(self, module: str) -> Path | None:
+        """The file of a module; None if it is none of the packages that are read."""
+        if module not in self.files:
+            self.files[module] = self._find(module)
+        return self.files[module]
+
+    def _find(self, module: str) -> Path | None:
+        if not self._own(module):
+            return None
+        top, *others = module.split('.')
+        place = self.places[top].joinpath(*others)
+        files = (place / '__init__.py', place.with_name(f'{place.name}.py'))
+        return next(filter(Path.is_file, files), None)
+
+    def _own(self, module: str) -> bool:
+        top = module.split('.')[0]
+        if top and top not in self.places and self.folders:
+            place = _locate(top)
+            if place and place.parent in self.folders:
+                self.places[top] = place
+        return top in self.places
+
+
+@functools.cache
+def _announced() -> tuple[str, ...]:
+    """Modules of the installed packages that bring methods."""
+    return tuple(sorted({e.module for e in entry_points(group=GROUP)}))
+
+
+def _locate(top: str) -> Path | None:
+    """Folder of a package, or file of a module without its ending."""
+    try:
+        spec = importlib.util.find_spec(top)
+    except ValueError:  # __main__
+        return None
+    if spec and spec.submodule_search_locations:
+        return Path(next(iter(spec.submodule_search_locations)))
+    if spec and spec.has_location and spec.origin.endswith('.py'):
+        return Path(spec.origin).with_suffix('')
+    return None
+
+
+def strings(value: Any) -> Iterator[str]:
+    """Every string in nested values."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            if key != 'custom_imports':
+                yield from strings(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from strings(item)
+
+
+def changed_file(digests: Mapping[str, str]) -> str | None:
+    """A file whose code no longer has its digest, None if there is none.
+
+    Args:
+        digests: As :meth:`SourceTree.digests` gave them.
+
+    Raises:
+        InputError: A file is no Python.
+    """
+    for path, digest in digests.items():
+        if not Path(path).exists() or read_source(Path(path)).digest != digest:
+            return path
+    return None

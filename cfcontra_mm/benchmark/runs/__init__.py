@@ -1,0 +1,1 @@
+"""Making what is compared: steps, preparations, plan, pool, launchers, progress."""

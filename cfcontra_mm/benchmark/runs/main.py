@@ -1,0 +1,286 @@
+"""A study from start to table."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TextIO
+
+from cfcontra_mm.analysis.sheet import draw_sheet, load_samples
+from cfcontra_mm.benchmark.results.records import (
+    follow_folders,
+    read_record,
+    read_results,
+    write_results,
+    write_whole,
+)
+from cfcontra_mm.benchmark.study.study import Study
+from cfcontra_mm.benchmark.tables.formats import (
+    csv_table,
+    latex_table,
+    markdown_table,
+    read_table,
+    text_table,
+)
+from cfcontra_mm.benchmark.tables.selections import (
+    CAPTION,
+    compare_selections,
+    selection_csv,
+    selection_latex,
+    selection_text,
+)
+from cfcontra_mm.errors import InputError
+from cfcontra_mm.files import whole_file
+from cfcontra_mm.toystreets import write_toystreets
+
+from .cluster import Cluster, ClusterPool
+from .feature_step import FeatureStep, missing_features
+from .guards import locked, own_folders, refuse_jobs, terminable
+from .plan import choose_runs, distinct_runs, plan_runs
+from .pool import Job, Pool, device_environments, finished_status
+from .preparations import unfinished_needs
+from .progress import ProgressPrinter, Status, format_seconds
+from .step import Run, Step
+
+POLL_SECONDS = 0.5
+SHEET_ROWS = 4
+LOG_TAIL_LINES = 12
+# Exit status of a process that Ctrl-C ended.
+INTERRUPTED = 130
+# From steps, and the locks of their folders, to what works through them.
+StartPool = Callable[[Sequence[Step], Sequence[TextIO]], Pool]
+
+
+def run_study(
+    study: Study,
+    out: Path,
+    tools: Path,
+    seeds: Sequence[int] = (),
+    only: Sequence[str] = (),
+    cluster: Cluster | None = None,
+    rerun: Sequence[str] = (),
+) -> int:
+    """Train and test what is unfinished, then print and write the table.
+
+    Writes ``results.jsonl``, the table, ``sheet.png`` and the logs of
+    ``preparations/`` into ``out``. Runs have their folders in ``runs/`` beside it, for
+    all studies there; preparations write to the folders that the configs refer to.
+
+    Args:
+        study: What to compare.
+        out: Folder of the study's results.
+        tools: Folder of ``train.py`` and the other tools.
+        seeds: In place of the study's seeds.
+        only: Start only these rows and what they need; the table shows all that are
+            finished.
+        cluster: Scheduler that runs the steps; None for this machine's devices.
+        rerun: Train these rows again, from the start. What they left is moved aside,
+            and its figures stay in the results until there are new ones.
+
+    Returns:
+        Exit status: 0, 1 if a step failed, 130 if interrupted.
+
+    Raises:
+        InputError: A config, ``only`` or ``rerun`` is wrong, ``out`` or the folder of a
+            step is in use, or that of a preparation holds something else.
+    """
+    seeds = tuple(dict.fromkeys(seeds or study.seeds))
+    # The others too, as what is known of them stays in the results.
+    runs = plan_runs(study, _all_seeds(study, seeds, out), out)
+    chosen = [run for run in runs if run.seed in seeds]
+    wanted, again = choose_runs(study, chosen, only, rerun)
+    busy = (
+        f'{out}: runs of this folder are still under way; wait for them or choose '
+        'another with --out'
+    )
+    with locked(out / '.lock', busy) as lock, terminable():
+        if again:
+            write_results(runs, {}, out)
+            _set_aside(again, out)
+        start = partial(_start, tools=tools, cluster=cluster, lock=lock)
+        failed, interrupted = _run_all(study, wanted, seeds[0], start)
+        write_results(runs, {job.step.identity: job.error for job in failed}, out)
+        if interrupted:
+            print(stopped(bool(rerun)))
+            return INTERRUPTED
+        print('All runs have ended.')
+        write_tables(study, out, seeds)
+        _print_failures(failed)
+        _write_sheet(study, [run for run in runs if run.seed == seeds[0]], out)
+    return 1 if failed else 0
+
+
+def stopped(rerun: bool) -> str:
+    """What to say when Ctrl-C has ended a study, perhaps one with ``--rerun``."""
+    command = 'The same command without --rerun' if rerun else 'The same command'
+    return f'Stopped. {command} continues where it ended.'
+
+
+def _set_aside(runs: Sequence[Run], out: Path) -> None:
+    """Move the folders of runs away, so that they are trained from the start."""
+    runs = distinct_runs(runs)
+    steps = [*runs, *map(FeatureStep, runs)]
+    refuse_jobs(steps)
+    moved = {}
+    with own_folders(steps):
+        for run in runs:
+            if aside := run.set_aside():
+                moved[run.work_dir] = aside
+                print(f'{run.label} is trained again; its old folder is now {aside}')
+    follow_folders(moved, out)
+
+
+def _all_seeds(study: Study, seeds: Sequence[int], out: Path) -> tuple[int, ...]:
+    """These seeds, the study's and those that have results."""
+    known = [seed for _, seed in read_results(out / 'results.jsonl', missing_ok=True)]
+    return tuple(sorted({*seeds, *study.seeds, *known}))
+
+
+def _run_all(
+    study: Study, runs: Sequence[Run], feature_seed: int, start: StartPool
+) -> tuple[list[Job], bool]:
+    """Bring runs to their ends: the jobs that failed, and whether Ctrl-C cut in."""
+    failed: list[Job] = []
+    try:
+        with ProgressPrinter() as printer:
+            if study.data:
+                _write_data(study.data, printer)
+            features = missing_features(study, runs, feature_seed)
+            _finish_runs(distinct_runs(runs), features, start, printer, failed)
+    except KeyboardInterrupt:
+        return failed, True
+    return failed, False
+
+
+def _finish_runs(
+    runs: Sequence[Run],
+    features: Sequence[FeatureStep],
+    start: StartPool,
+    printer: ProgressPrinter,
+    failed: list[Job],
+) -> None:
+    """Bring every run to its record and features; note the jobs that failed."""
+    records = {run: read_record(run) for run in runs}
+    unfinished = [run for run, record in records.items() if record is None]
+    finished = [finished_status(run, r) for run, r in records.items() if r is not None]
+    preparations = unfinished_needs(unfinished)
+    printer.message(_overview(len(finished), len(runs), preparations))
+    steps = [*preparations, *unfinished, *features]
+    with own_folders(steps) as locks:
+        _work_through(start(steps, locks), finished, printer, failed)
+
+
+def _start(
+    steps: Sequence[Step],
+    locks: Sequence[TextIO],
+    tools: Path,
+    cluster: Cluster | None,
+    lock: TextIO,
+) -> Pool:
+    if not (cluster and cluster.finds_jobs_again):
+        refuse_jobs(steps)
+    if cluster:
+        return ClusterPool(steps, tools, cluster)
+    keep_open = [file.fileno() for file in (lock, *locks)]
+    return Pool(steps, tools, device_environments(len(steps)), keep_open)
+
+
+def _overview(finished: int, total: int, preparations: Sequence[Step]) -> str:
+    text = f'{finished} of {total} runs are finished'
+    names = ', '.join(step.label for step in preparations)
+    return f'{text}; the others need first: {names}' if names else text
+
+
+def _work_through(
+    pool: Pool,
+    finished: Sequence[Status],
+    printer: ProgressPrinter,
+    failed: list[Job],
+) -> None:
+    """Run all steps, saying how far they are."""
+    try:
+        while pool.busy():
+            for job in pool.step():
+                if job.state == 'failed':
+                    failed.append(job)
+                printer.message(_outcome(job))
+            statuses = [*finished, *pool.statuses()]
+            printer.show(statuses, pool.num_workers)
+            time.sleep(POLL_SECONDS)
+    finally:
+        pool.stop()
+
+
+def _outcome(job: Job) -> str:
+    if job.state == 'failed':
+        return f'{job.step.label} failed: {job.error}'
+    crash = f', restarted once: {job.crash}' if job.crash else ''
+    return f'{job.step.label}: {job.outcome} ({format_seconds(job.seconds)}){crash}'
+
+
+def write_tables(study: Study, out: Path, seeds: Sequence[int] = ()) -> None:
+    """Print the table and write it in every format, from ``out/results.jsonl`` alone.
+
+    Args:
+        study: What was compared.
+        out: Folder of the study's results.
+        seeds: In place of the study's seeds.
+
+    Raises:
+        InputError: There are no results, or they do not belong together.
+    """
+    table, results = read_table(study, out, seeds)
+    text = f'{text_table(table)}\n{table.caption()}\n'
+    markdown = f'{markdown_table(table)}\n\n{table.caption()}\n'
+    tabular = latex_table(table) + '\n'
+    if selections := compare_selections(study, table.seeds, results):
+        text += f'\n{selection_text(selections)}\n{CAPTION}\n'
+        markdown += f'\n{selection_text(selections, markdown=True)}\n\n{CAPTION}\n'
+        tabular += f'\n{selection_latex(selections)}\n'
+        write_whole(out / 'selection.csv', selection_csv(selections))
+    print(text, end='')
+    write_whole(out / 'table.txt', text)
+    write_whole(out / 'table.md', markdown)
+    write_whole(out / 'table_short.md', markdown_table(table, classes=False) + '\n')
+    write_whole(out / 'table.tex', tabular)
+    write_whole(out / 'table.csv', csv_table(table))
+    print(f'Written: {out}/table.txt, .md, .tex and .csv')
+
+
+def _write_sheet(study: Study, runs: Sequence[Run], out: Path) -> None:
+    predictions = {
+        run.row: run.predictions if read_record(run) else None for run in runs
+    }
+    try:
+        sheet = draw_sheet(load_samples(study.test_config(), SHEET_ROWS), predictions)
+    except (InputError, OSError) as error:
+        print(f'No sheet of predictions: {error}')
+        return
+    with whole_file(out / 'sheet.png') as temporary:
+        sheet.save(temporary)
+    print(f'Written: {out}/sheet.png')
+
+
+def _print_failures(failed: Sequence[Job]) -> None:
+    for job in failed:
+        print(f'\n{_outcome(job)}')
+        if job.started < math.inf and job.step.log.exists():
+            lines = job.step.log.read_text(errors='replace').splitlines()
+            print(f'Its log {job.step.log} ends:')
+            print('\n'.join(f'  {line}' for line in lines[-LOG_TAIL_LINES:]))
+
+
+def _write_data(data: dict, printer: ProgressPrinter) -> None:
+    """Write what is missing of ToyStreets."""
+    start = time.monotonic()
+
+    def show(done: int, total: int) -> None:
+        elapsed = time.monotonic() - start
+        if elapsed > 1:  # not for data that is only looked through
+            eta = format_seconds(elapsed / done * (total - done))
+            printer.update(f'{data["root"]}: {done}/{total} pictures | ETA {eta}')
+
+    write_toystreets(**data, progress=show)

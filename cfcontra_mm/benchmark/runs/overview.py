@@ -1,0 +1,84 @@
+"""What a study would do: its runs, where they stand, and how long they would take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from prettytable import PrettyTable
+
+from cfcontra_mm.benchmark.results.records import read_record
+from cfcontra_mm.benchmark.study.study import Study
+
+from .plan import choose_runs, distinct_runs, plan_runs
+from .pool import device_environments, finished_status
+from .preparations import unfinished_needs
+from .progress import Status, format_seconds, seconds_left
+from .step import Run, Step
+
+
+def overview(
+    study: Study,
+    out: Path,
+    seeds: Sequence[int] = (),
+    only: Sequence[str] = (),
+    rerun: Sequence[str] = (),
+) -> str:
+    """List the runs of a study with an estimate of their time; writes nothing.
+
+    Args:
+        study: What to compare.
+        out: Folder of the study's results.
+        seeds: In place of the study's seeds.
+        only: Rows, in place of all.
+        rerun: Rows that would be trained again.
+
+    Raises:
+        InputError: A config, ``only`` or ``rerun`` is wrong.
+    """
+    seeds = tuple(dict.fromkeys(seeds or study.seeds))
+    planned = plan_runs(study, seeds, out)
+    chosen, again = map(distinct_runs, choose_runs(study, planned, only, rerun))
+    anew = {run.identity for run in again}
+    found = {run.identity: _finished(run) for run in distinct_runs(planned)}
+    finished = {i: status for i, status in found.items() if status and i not in anew}
+    unfinished = [run for run in chosen if run.identity not in finished]
+    steps = [*unfinished_needs(unfinished), *unfinished]
+    queued = [_queued(step, step.identity in anew) for step in steps]
+    table = PrettyTable(['run', 'state', 'iterations'], align='l')
+    for run in chosen:
+        if run.identity in finished:
+            # Another row may have come first to these settings.
+            table.add_row(_cells(replace(finished[run.identity], label=run.label)))
+    table.add_rows([_cells(status) for status in queued])
+    return f'{table.get_string()}\n{_estimate([*finished.values()], queued)}'
+
+
+def _finished(run: Run) -> Status | None:
+    record = read_record(run)
+    return finished_status(run, record) if record else None
+
+
+def _queued(step: Step, anew: bool) -> Status:
+    iteration = 0 if anew else step.iteration()
+    return Status(step.label, 'queued', iteration, step.max_iters, step.cost, None)
+
+
+def _cells(status: Status) -> list[str]:
+    if status.state == 'done':
+        state = 'finished'
+    else:
+        state = 'resumable' if status.iteration else 'new'
+    counted = f'{status.iteration}/{status.max_iters}' if status.max_iters else '-'
+    return [status.label, state, counted]
+
+
+def _estimate(finished: Sequence[Status], queued: Sequence[Status]) -> str:
+    if not queued:
+        return 'Nothing is left to run.'
+    workers = len(device_environments(len(queued)))
+    seconds = seconds_left([*finished, *queued], workers)
+    if seconds is None:
+        return 'No estimate of time: it takes the pace of a finished run.'
+    return f'About {format_seconds(seconds)} of training, {workers} at once.'

@@ -1,0 +1,259 @@
+"""From a study to the steps that make its results."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from mmengine.config import Config
+
+from cfcontra_mm import version
+from cfcontra_mm.benchmark.results.sources import (
+    PACKAGE,
+    RENDERER,
+    TRAINING,
+    TRANSLATION,
+    SourceTree,
+    strings,
+)
+from cfcontra_mm.benchmark.study.fields import for_seed
+from cfcontra_mm.benchmark.study.study import (
+    Preparation,
+    Row,
+    Study,
+    default_work_dir,
+    read_config,
+)
+from cfcontra_mm.errors import InputError
+
+from .preparations import PreparationStep, Training, Translation
+from .step import Run
+
+
+def plan_runs(study: Study, seeds: tuple[int, ...], out: Path) -> list[Run]:
+    """Every row with every seed, in the order of the table.
+
+    Rows that come to the same settings share their folders, hence their trainings, and
+    so do studies side by side.
+
+    Raises:
+        InputError: A config is missing or does not count iterations, an override does
+            not fit it, or the code that it names cannot be read.
+    """
+    planner = _Planner(study, out)
+    folders: dict[str, Path] = {}
+    runs = []
+    for row in study.measured():
+        for run in planner.runs(row, seeds):
+            folder = folders.setdefault(run.identity, run.work_dir)
+            runs.append(replace(run, work_dir=folder))
+    return runs
+
+
+def choose_runs(
+    study: Study, runs: Sequence[Run], only: Sequence[str], rerun: Sequence[str] = ()
+) -> tuple[list[Run], list[Run]]:
+    """The runs to finish, and those among them to train again.
+
+    Args:
+        study: The study.
+        runs: Its runs.
+        only: Rows to finish beside those to train again, all if none is named.
+        rerun: Rows to train again.
+
+    Raises:
+        InputError: A name is no row's.
+    """
+    names = [row.name for row in study.measured()]
+    for option, chosen in (('--only', only), ('--rerun', rerun)):
+        for name in chosen:
+            if name not in names:
+                raise InputError(
+                    f'{option} {name}: no such row; choose from {", ".join(names)}'
+                )
+    wanted = [*only, *rerun] if only else names
+    return (
+        [run for run in runs if run.row in wanted],
+        [run for run in runs if run.row in rerun],
+    )
+
+
+def distinct_runs(runs: Sequence[Run]) -> list[Run]:
+    """One run of each identity, the first."""
+    first: dict[str, Run] = {}
+    for run in runs:
+        first.setdefault(run.identity, run)
+    return list(first.values())
+
+
+class _Planner:
+    """Plans the steps of a study, each preparation once.
+
+    Args:
+        study: The study.
+        out: Folder of its results.
+    """
+
+    def __init__(self, study: Study, out: Path) -> None:
+        self.study, self.out = study, out
+        self.preparations = {p.name: p for p in study.preparations}
+        self.planned: dict[tuple[str, int | None], PreparationStep] = {}
+        self.tree = functools.cache(SourceTree)
+        self.data_modules = RENDERER if study.data else ()
+
+    def runs(self, row: Row, seeds: Sequence[int]) -> Iterator[Run]:
+        """A row's runs."""
+        config = resolved = None
+        for seed in seeds:
+            overrides = self.study.overrides(row, seed)
+            if overrides != resolved:  # most rows have the same with every seed
+                config, resolved = self.study.resolve(row, seed), overrides
+            yield self._run(row, seed, config, overrides)
+
+    def _run(self, row: Row, seed: int, config: Config, overrides: dict) -> Run:
+        needs = self._needs(row.needs, (), seed)
+        needs += self._needs(row.per_seed, row.per_seed, seed)
+        self._check_reads(row, config)
+        sources = self._sources(config, TRAINING)
+        identity = self._identity(config, sources, needs, seed=seed)
+        return Run(
+            row=row.name,
+            config=row.config,
+            seed=seed,
+            max_iters=_max_iters(config, row.config),
+            cost=row.cost,
+            identity=identity,
+            work_dir=_run_folder(self.out.parent / 'runs', row.name, seed, identity),
+            settings=config.to_dict(),
+            overrides=overrides,
+            needs=needs,
+            sources=sources,
+        )
+
+    def _check_reads(self, row: Row, config: Config) -> None:
+        """Raise if a row reads the folder of a stage as it is made for all seeds."""
+        for name in row.per_seed:
+            shared = str(self.preparations[name].folder())
+            # Not where a seed or another name follows.
+            alone = re.compile(re.escape(shared) + r'(?![\w.-])')
+            if any(map(alone.search, strings(config.to_dict()))):
+                raise InputError(
+                    f'row {row.name!r}: reads {shared}, but {name!r} is made per seed; '
+                    f'override that setting with {shared}_seed{{seed}}'
+                )
+
+    def _needs(
+        self, names: Sequence[str], per_seed: Sequence[str], seed: int
+    ) -> tuple[PreparationStep, ...]:
+        """Preparations, those in ``per_seed`` as they are made with a seed."""
+        return tuple(
+            self._needed(name, per_seed, seed)
+            if name in per_seed
+            else self._needed(name, (), None)
+            for name in names
+        )
+
+    def _needed(
+        self, name: str, per_seed: Sequence[str], seed: int | None
+    ) -> PreparationStep:
+        if (name, seed) not in self.planned:
+            preparation = self.preparations[name]
+            needs = self._needs(preparation.needs, per_seed, seed)
+            self.planned[name, seed] = self._preparation(preparation, seed, needs)
+        return self.planned[name, seed]
+
+    def _preparation(
+        self,
+        preparation: Preparation,
+        seed: int | None,
+        needs: tuple[PreparationStep, ...],
+    ) -> PreparationStep:
+        kind, path = preparation.kind, preparation.config
+        config = read_config(path, for_seed(preparation.overrides, seed))
+        folder = preparation.folder(seed)
+        made = dict(kind=kind, out=str(folder) if preparation.out else None, seed=seed)
+        sources = self._sources(config, TRAINING if kind == 'train' else TRANSLATION)
+        label, name = preparation.name, _file_name(preparation.name)
+        if seed is not None:
+            label, name = f'{label} seed {seed}', f'{name}_seed{seed}'
+        common = dict(
+            label=label,
+            config=path,
+            seed=seed,
+            settings=config.to_dict(),
+            identity=self._identity(config, sources, needs, **made),
+            work_dir=folder,
+            log=self.out / 'preparations' / f'{name}.log',
+            needs=needs,
+            sources=sources,
+        )
+        if kind == 'train':
+            return Training(max_iters=_max_iters(config, path), **common)
+        checkpoint = _translator(config, path, needs)
+        return Translation(max_iters=0, checkpoint=checkpoint, **common)
+
+    def _sources(self, config: Config, modules: Sequence[str]) -> dict[str, str]:
+        imports = (config.get('custom_imports') or {}).get('imports') or ()
+        imports = (imports,) if isinstance(imports, str) else tuple(imports)
+        # A module from outside may do more than register something.
+        outside = [name for name in imports if name.split('.')[0] != PACKAGE]
+        modules = (*modules, *outside, *self.data_modules)
+        return self.tree(imports).digests(config.to_dict(), modules)
+
+    def _identity(
+        self,
+        config: Config,
+        sources: Mapping[str, str],
+        needs: Sequence[PreparationStep],
+        **others: str | int | None,
+    ) -> str:
+        parts = {
+            'config': config.to_dict(),
+            'data': self.study.data,
+            'version': version.__version__,
+            # Without the paths: where the code lies makes no difference.
+            'sources': sorted(set(sources.values())),
+            'needs': sorted(need.identity for need in needs),
+            **others,
+        }
+        if classes := _class_file(config):
+            parts['classes'] = classes
+        # JSON and not `pretty_text`, whose layout depends on yapf's version.
+        text = json.dumps(parts, sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _run_folder(runs: Path, row: str, seed: int, identity: str) -> Path:
+    """The folder that a run of the same settings began in any study, or a new one."""
+    mark = identity[:8]
+    new = runs / f'{_file_name(row)}_seed{seed}_{mark}'
+    return min(runs.glob(f'*_seed{seed}_{mark}'), default=new)
+
+
+def _translator(config: Config, path: str, needs: Sequence[PreparationStep]) -> Path:
+    """The weights of a config's translator, by whoever trains it."""
+    default = default_work_dir(path) / f'iter_{_max_iters(config, path)}.pth'
+    trained = (n for n in needs if isinstance(n, Training) and n.config == path)
+    return next((need.final_checkpoint for need in trained), default)
+
+
+def _class_file(config: Config) -> str | None:
+    """What the class file of a user's own pair says."""
+    path = Path((config.get('folders') or {}).get('classes') or '')
+    return path.read_text(encoding='utf-8') if path.is_file() else None
+
+
+def _max_iters(config: Config, path: str) -> int:
+    max_iters = config.get('train_cfg', {}).get('max_iters')
+    if not max_iters:
+        raise InputError(f'{path}: train_cfg.max_iters is not set; set the iterations')
+    return max_iters
+
+
+def _file_name(name: str) -> str:
+    return re.sub(r'[^\w.-]+', '-', name)

@@ -1,0 +1,1 @@
+"""Reading results: statistics, summaries, selections, every table format."""

@@ -1,0 +1,174 @@
+"""Three ways to choose a checkpoint of a run, and what each of them would report."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+from prettytable import TableStyle
+
+from cfcontra_mm.benchmark.results.records import Result
+from cfcontra_mm.benchmark.study.study import Study
+from cfcontra_mm.evaluation.selection import History, select_checkpoint, spearman
+
+from .formats import latex, latex_tabular, method_table
+from .summary import Results, table_miou
+
+# Scores of LabelFreeScores by their headings.
+VALIDATORS = {
+    'certainty': 'target/certainty',
+    'information': 'target/information',
+    'density': 'target/density',
+    'agreement': 'target/agreement',
+}
+BEST = 'best†'
+CAPTION = (
+    'Selection of the checkpoint: mIoU of the last one, of the one with the highest '
+    'label-free score, and of the best by the labels of the target\n'
+    '†: an upper bound that reads those labels; never a result of the method\n'
+    'rank: Spearman correlation of the score with mIoU over the checkpoints of a '
+    'run, mean over seeds'
+)
+
+
+@dataclass(frozen=True)
+class Selections:
+    """What the ways of choosing give for one row, a value a seed.
+
+    Args:
+        name: Heading of the row.
+        miou: mIoU in percent of the checkpoint chosen, by 'last', the validators that
+            gave a number in every run, and 'best†'.
+        rank: Spearman correlation with mIoU by validator; NaN of a run whose
+            checkpoints it cannot rank.
+    """
+
+    name: str
+    miou: Mapping[str, tuple[float, ...]]
+    rank: Mapping[str, tuple[float, ...]]
+
+
+def compare_selections(
+    study: Study, seeds: Sequence[int], results: Results
+) -> list[Selections]:
+    """The ways of choosing, for every row whose seeds all validated several times."""
+    rows = []
+    for row in study.measured():
+        found = [results.get((row.name, seed), Result('not run')) for seed in seeds]
+        histories = [_history(study, result) for result in found]
+        if all(len(history) > 1 for history in histories):
+            rows.append(_compare(row.name, histories))
+    return rows
+
+
+def _history(study: Study, result: Result) -> History:
+    """Validations of a run, their mIoU over the classes of the table."""
+    return {
+        iteration: {**values, 'mIoU': table_miou(study, values)}
+        for iteration, values in result.validations.items()
+        if 'mIoU' in values
+    }
+
+
+def _compare(name: str, histories: Sequence[History]) -> Selections:
+    scores = {
+        heading: key
+        for heading, key in VALIDATORS.items()
+        if all(_has_number(history, key) for history in histories)
+    }
+
+    def reported(choose: Callable[[History], int]) -> tuple[float, ...]:
+        return tuple(history[choose(history)]['mIoU'] for history in histories)
+
+    return Selections(
+        name,
+        miou={
+            'last': reported(max),
+            **{
+                heading: reported(
+                    lambda history, key=key: select_checkpoint(history, key)
+                )
+                for heading, key in scores.items()
+            },
+            BEST: reported(lambda history: select_checkpoint(history, 'mIoU')),
+        },
+        rank={
+            heading: tuple(spearman(history, key) for history in histories)
+            for heading, key in scores.items()
+        },
+    )
+
+
+def _has_number(history: History, key: str) -> bool:
+    return any(not math.isnan(v.get(key, math.nan)) for v in history.values())
+
+
+def selection_text(rows: Sequence[Selections], markdown: bool = False) -> str:
+    """A table for people: what each way reports, and how well each score ranks."""
+    pretty = method_table(*selection_cells(rows))
+    if markdown:
+        pretty.set_style(TableStyle.MARKDOWN)
+    return pretty.get_string()
+
+
+def selection_latex(rows: Sequence[Selections]) -> str:
+    """The same as a ``tabular``."""
+    headings, cells = selection_cells(rows)
+    return latex_tabular([latex(heading) for heading in headings], cells, CAPTION)
+
+
+def selection_cells(rows: Sequence[Selections]) -> tuple[list[str], list[list[str]]]:
+    """Headings, and the cells of every line."""
+    return _headings(), [_cells(row) for row in rows]
+
+
+def _cells(row: Selections) -> list[str]:
+    return [
+        row.name,
+        *(_spread(row.miou.get(name, ())) for name in _ways()),
+        *(_rank(row.rank.get(name, ())) for name in VALIDATORS),
+    ]
+
+
+def selection_csv(rows: Sequence[Selections]) -> str:
+    """For programs: the means over the seeds, nothing where there is none."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator='\n')
+    writer.writerow(_headings())
+    for row in rows:
+        values = [_mean(row.miou.get(name, ())) for name in _ways()]
+        values += [_mean(row.rank.get(name, ())) for name in VALIDATORS]
+        cells = ['' if math.isnan(value) else f'{value:.6g}' for value in values]
+        writer.writerow([row.name, *cells])
+    return stream.getvalue()
+
+
+def _ways() -> list[str]:
+    return ['last', *VALIDATORS, BEST]
+
+
+def _headings() -> list[str]:
+    return ['method', *_ways(), *(f'rank {name}' for name in VALIDATORS)]
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Mean of the values that are numbers, NaN if none is."""
+    numbers = [value for value in values if not math.isnan(value)]
+    return fmean(numbers) if numbers else math.nan
+
+
+def _spread(values: Sequence[float]) -> str:
+    if not values:
+        return '-'
+    return f'{fmean(values):.1f}' + (
+        f' ± {stdev(values):.1f}' if len(values) > 1 else ''
+    )
+
+
+def _rank(values: Sequence[float]) -> str:
+    mean = _mean(values)
+    return '-' if math.isnan(mean) else f'{mean:+.2f}'

@@ -1,6 +1,0 @@
-"""ToyStreets: procedural streets in the 19 Cityscapes classes, in two looks."""
-
-from cfcontra_mm.datasets.toystreets.render import render
-from cfcontra_mm.datasets.toystreets.write import write_toystreets
-
-__all__ = ['render', 'write_toystreets']

@@ -1,0 +1,152 @@
+"""The pair on disk, in the raw layouts of GTA5 and Cityscapes."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from cfcontra_mm.errors import InputError
+from cfcontra_mm.toystreets.labels import palette
+from cfcontra_mm.toystreets.render import VERSION, check_numbers, render
+
+CITIES = {
+    'train': ('aldermoor', 'brunswald', 'castrelle'),
+    'val': ('northaven', 'quellingen'),
+}
+# Street numbers from here on are val's, so that it shares none with train.
+FIRST_VAL = 1 << 20
+MANIFEST, UNFINISHED = 'toystreets.json', 'toystreets.unfinished.json'
+
+
+class _Job(NamedTuple):
+    look: str
+    index: int
+    image: Path
+    label: Path
+
+
+def write_toystreets(
+    root: str | os.PathLike,
+    num_source: int,
+    num_target: int,
+    num_val: int,
+    size: tuple[int, int] = (256, 128),
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Writes `root`/gta5 (source) and `root`/cityscapes (target train and val).
+
+    A second call with the same arguments renders only what is missing. A file gets its
+    name when it is whole, toystreets.json last.
+
+    Args:
+        root: folder, made where it is missing.
+        num_source: pictures in the game look.
+        num_target: pictures in the camera look, to train on.
+        num_val: pictures in the camera look, to validate on.
+        size: width and height in pixels.
+        seed: everything follows from it.
+        progress: called after each pair with the pairs done and in all.
+
+    Raises:
+        InputError: a number is out of range, or `root` holds other data.
+    """
+    root = Path(root)
+    counts = dict(num_source=num_source, num_target=num_target, num_val=num_val)
+    _check_counts(counts)
+    check_numbers(0, seed, size)
+    _claim(root, dict(version=VERSION, **counts, size=list(size), seed=seed))
+    jobs = _jobs(root, **counts)
+    for done, job in enumerate(jobs, 1):
+        _write(job, seed, size)
+        if progress:
+            progress(done, len(jobs))
+    if (root / UNFINISHED).exists():
+        os.replace(root / UNFINISHED, root / MANIFEST)
+
+
+def _check_counts(counts: dict[str, int]) -> None:
+    for name, count in counts.items():
+        if not 1 <= count <= FIRST_VAL:
+            raise InputError(f'{name} is {count}: choose 1 to {FIRST_VAL}')
+
+
+def _claim(root: Path, arguments: dict) -> None:
+    """Makes sure that what lies in `root` is of these arguments, or that nothing is."""
+    if root.exists() and not root.is_dir():
+        raise InputError(f'{root} is a file: choose a folder')
+    for name in (MANIFEST, UNFINISHED):
+        if (root / name).exists():
+            if _read(root / name) != arguments:
+                raise InputError(
+                    f'{root / name} tells of other arguments or another renderer: '
+                    'delete the folder or choose another'
+                )
+            return
+    for name in ('gta5', 'cityscapes'):
+        if (root / name).exists():
+            raise InputError(
+                f'{root / name} exists but is not of ToyStreets: choose another folder'
+            )
+    root.mkdir(parents=True, exist_ok=True)
+    temporary = root / f'{UNFINISHED}.tmp'
+    temporary.write_text(json.dumps(arguments, indent=1) + '\n')
+    os.replace(temporary, root / UNFINISHED)
+
+
+def _read(path: Path) -> dict | None:
+    try:
+        return json.loads(path.read_text())
+    except ValueError:
+        return None
+
+
+def _jobs(root: Path, num_source: int, num_target: int, num_val: int) -> list[_Job]:
+    return [
+        *_source_jobs(root / 'gta5', num_source),
+        *_target_jobs(root / 'cityscapes', 'train', num_target),
+        *_target_jobs(root / 'cityscapes', 'val', num_val),
+    ]
+
+
+def _source_jobs(root: Path, number: int) -> Iterator[_Job]:
+    for index in range(number):
+        name = f'{index + 1:05d}.png'
+        yield _Job('game', index, root / 'images' / name, root / 'labels' / name)
+
+
+def _target_jobs(root: Path, split: str, number: int) -> Iterator[_Job]:
+    cities = CITIES[split]
+    for index in range(number):
+        city = cities[index % len(cities)]
+        stem = f'{city}_{index // len(cities):06d}_000019'
+        yield _Job(
+            'camera',
+            index + (FIRST_VAL if split == 'val' else 0),
+            root / 'leftImg8bit' / split / city / f'{stem}_leftImg8bit.png',
+            root / 'gtFine' / split / city / f'{stem}_gtFine_labelIds.png',
+        )
+
+
+def _write(job: _Job, seed: int, size: tuple[int, int]) -> None:
+    if job.image.exists() and job.label.exists():
+        return
+    image, label = render(job.look, job.index, seed, size)
+    ids = Image.fromarray(label)
+    if job.look == 'game':
+        ids.putpalette(palette())
+    _save(ids, job.label)
+    _save(Image.fromarray(np.ascontiguousarray(image)), job.image)
+
+
+def _save(picture: Image.Image, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f'.{path.name}.tmp')
+    picture.save(temporary, 'PNG', compress_level=3)
+    os.replace(temporary, path)

@@ -1,0 +1,188 @@
+import json
+import subprocess
+from dataclasses import asdict
+
+import pytest
+import torch
+
+from cfcontra_mm.benchmark.results.provenance import environment, git_state
+from cfcontra_mm.benchmark.results.records import (
+    Record,
+    Result,
+    read_metrics,
+    read_record,
+    read_results,
+    write_record,
+    write_results,
+)
+from cfcontra_mm.benchmark.runs.step import Run
+from cfcontra_mm.engine.training_log import read_curves
+from cfcontra_mm.errors import InputError
+
+
+@pytest.fixture
+def run(tmp_path):
+    return Run('a', 'a.py', 0, 20, 1.0, 'identity', tmp_path, {})
+
+
+@pytest.fixture
+def record():
+    metrics = {'mIoU': 30.0, 'IoU.traffic light': 20.0, 'IoU.road': 40.0, 'aAcc': 80.0}
+    return Record('a', 'a.py', 'identity', 0, '1.0', metrics, 12.5, 0)
+
+
+def test_record_round_trip(run, record):
+    assert read_record(run) is None
+    write_record(record, run.work_dir)
+    assert read_record(run) == record
+    assert [path.name for path in run.work_dir.iterdir()] == ['result.json']
+
+
+def test_a_record_of_before_the_environment_was_noted_still_counts(run, record):
+    values = asdict(record)
+    del values['environment'], values['git']
+    (run.work_dir / 'result.json').write_text(json.dumps(values))
+    assert read_record(run) == record
+
+
+def test_class_ious_keep_their_order():
+    result = Result(
+        'done', metrics={'mIoU': 1.0, 'IoU.b': 2.0, 'aAcc': 3.0, 'IoU.a': 4.0}
+    )
+    assert list(result.class_ious().items()) == [('b', 2.0), ('a', 4.0)]
+
+
+def log(work_dir, stamp, *entries):
+    folder = work_dir / stamp / 'vis_data'
+    folder.mkdir(parents=True)
+    text = ''.join(json.dumps(entry) + '\n' for entry in entries)
+    (folder / 'scalars.json').write_text(text)
+
+
+def test_curves_of_a_training_that_was_resumed(tmp_path):
+    log(
+        tmp_path,
+        '2025_1',
+        {'iter': 5, 'step': 5, 'time': 9.0, 'loss': 4.0, 'memory': 70},
+        {'iter': 10, 'step': 10, 'time': 1.0, 'loss': 2.0, 'memory': 90},
+        {'mIoU': 11.0, 'IoU.road': 12.0, 'time': 0.1, 'step': 10},
+        {'iter': 15, 'step': 15, 'time': 1.0, 'loss': 7.0},
+    )
+    log(
+        tmp_path,
+        '2025_2',
+        {'iter': 15, 'step': 15, 'time': 3.0, 'loss': 1.0},
+        {'iter': 19, 'step': 19, 'time': 3.0, 'loss': 0.5, 'lr': 0.1},
+        {'iter': 20, 'step': 20, 'time': 4.0, 'loss': 0.3},
+        {'mIoU': 21.0, 'IoU.road': 22.0, 'time': 0.1, 'step': 20},
+    )
+    with (tmp_path / '2025_2/vis_data/scalars.json').open('a') as file:
+        file.write('{"iter": 21')
+    curves = read_curves(tmp_path)
+    assert [path.parts[-3] for path in curves.files] == ['2025_1', '2025_2']
+    assert curves.validations == {
+        10: {'mIoU': 11.0, 'IoU.road': 12.0},
+        20: {'mIoU': 21.0, 'IoU.road': 22.0},
+    }
+    assert curves.final == {'loss': pytest.approx(0.4)}
+    assert {i: entry['loss'] for i, entry in curves.training.items()} == {
+        5: 4.0, 10: 2.0, 15: 1.0, 19: 0.5, 20: 0.3,
+    }  # fmt: skip
+    assert 'lr' not in curves.training[19]
+    assert curves.iterations_per_second == pytest.approx(5 / 20)
+    assert curves.peak_memory_mib == 90
+
+
+def test_curves_of_a_training_without_a_log(tmp_path):
+    curves = read_curves(tmp_path)
+    assert (curves.files, curves.validations, curves.final) == ((), {}, {})
+    assert (curves.iterations_per_second, curves.peak_memory_mib) == (None, None)
+
+
+def git(folder, *arguments):
+    names = ['-c', 'user.name=a', '-c', 'user.email=a@b.c']
+    command = ['git', '-C', str(folder), *names, *arguments]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def test_git_state(tmp_path):
+    package = tmp_path / 'package'
+    package.mkdir()
+    (package / 'version.py').touch()
+    assert git_state(package) is None
+    git(tmp_path, 'init')
+    assert git_state(package) is None
+    git(tmp_path, 'add', '.')
+    git(tmp_path, 'commit', '-m', 'first')
+    (tmp_path / 'elsewhere').touch()
+    clean = git_state(package)
+    assert (len(clean['commit']), clean['dirty']) == (40, False)
+    (package / 'new.py').touch()
+    assert git_state(package) == {**clean, 'dirty': True}
+
+
+def test_environment_names_versions_and_hardware():
+    found = environment()
+    assert found['torch'] == torch.__version__
+    assert set(found) == {'python', 'torch', 'mmengine', 'mmseg', 'cpu', 'device'}
+    assert all(found.values())
+
+
+def test_results_that_cannot_be_read_are_named(tmp_path):
+    path = tmp_path / 'results.jsonl'
+    with pytest.raises(InputError, match='no results yet; run the study first'):
+        read_results(path)
+    for text in ('{"row"', '{"row": "a"}', '[]'):
+        path.write_text(text)
+        with pytest.raises(InputError, match=r'results\.jsonl: not results'):
+            read_results(path)
+
+
+def test_record_of_another_identity_counts_as_unfinished(run, record, tmp_path):
+    write_record(record, run.work_dir)
+    other = Run('a', 'a.py', 0, 20, 1.0, 'other', tmp_path, {})
+    assert read_record(other) is None
+
+
+def test_broken_record_is_named(run):
+    (run.work_dir / 'result.json').write_text('{"row": 1')
+    with pytest.raises(InputError, match=r'result\.json: not a result'):
+        read_record(run)
+
+
+def test_metrics_come_from_the_newest_test(tmp_path):
+    for stamp, miou in (('20250101_000000', 10.0), ('20250102_000000', 20.0)):
+        (tmp_path / stamp).mkdir()
+        values = {'mIoU': miou, 'IoU.road': miou, 'time': 1.0, 'note': 'text'}
+        (tmp_path / stamp / f'{stamp}.json').write_text(json.dumps(values))
+    assert read_metrics(tmp_path) == {'mIoU': 20.0, 'IoU.road': 20.0}
+
+
+@pytest.mark.parametrize('values', [{}, {'mIoU': None}])
+def test_metrics_without_miou_are_refused(tmp_path, values):
+    with pytest.raises(InputError, match='no metrics'):
+        read_metrics(tmp_path)
+    (tmp_path / '1').mkdir()
+    (tmp_path / '1' / '1.json').write_text(json.dumps(values))
+    with pytest.raises(InputError, match='no mIoU'):
+        read_metrics(tmp_path)
+
+
+def test_results_of_other_code_are_kept_apart(run, record, tmp_path, capsys):
+    """A study that was run before an update, and one run of it since."""
+    out = tmp_path / 'out'
+    old = {'status': 'done', 'metrics': {'mIoU': 20.0}, 'version': '0.1', 'seed': 0}
+    old |= dict(final={}, validations={}, per_image=None)
+    lines = [old | dict(row=row, identity=f'old {row}') for row in 'ab']
+    out.mkdir()
+    text = ''.join(json.dumps(line) + '\n' for line in lines)
+    (out / 'results.jsonl').write_text(text)
+    run.log.touch()
+    write_record(record, run.work_dir)
+    write_results([run], {}, out)
+    assert list(read_results(out / 'results.jsonl')) == [('a', 0)]
+    assert (out / 'results.superseded.jsonl').read_text() == text
+    assert '2 results were made with other settings or code' in capsys.readouterr().out
+    write_results([run], {}, out)
+    assert (out / 'results.superseded.jsonl').read_text() == text
+    assert capsys.readouterr().out == ''

@@ -1,0 +1,149 @@
+"""The studies that ship: each can be planned, and says what the papers say."""
+
+from pathlib import Path
+from statistics import fmean
+
+import pytest
+from mmengine.config import Config
+
+from cfcontra_mm.benchmark import load_study, overview, plan_runs
+from cfcontra_mm.benchmark.runs.preparations import unfinished_needs
+from cfcontra_mm.benchmark.study.study import read_config
+
+ROOT = Path(__file__).parents[3]
+STUDIES = sorted((ROOT / 'configs/benchmarks').glob('*.py'))
+TABLES = {
+    'table2_gta2city',
+    'table2_synthia2city',
+    'table3_ablation',
+    'table4_dynamics',
+    'table5_sensitivity',
+    'table6_heads',
+}
+
+
+pytestmark = pytest.mark.usefixtures('shipped')
+
+
+def load(name):
+    return load_study(Path('configs/benchmarks', f'{name}.py'))
+
+
+def test_every_table_has_both_sizes():
+    names = {path.stem for path in STUDIES}
+    assert TABLES | {f'{name}_toystreets' for name in TABLES} <= names
+    # Each has a folder of its own by default.
+    assert len({load_study(path).name for path in STUDIES}) == len(STUDIES)
+
+
+@pytest.mark.parametrize('path', STUDIES, ids=lambda path: path.stem)
+def test_every_study_can_be_planned(path, tmp_path):
+    study = load_study(path)
+    runs = plan_runs(study, study.seeds, tmp_path)
+    assert len(runs) == len(study.measured()) * len(study.seeds)
+    for row in study.measured():
+        plain = read_config(row.config)
+        for key in {**study.shared, **row.overrides}:
+            *parents, last = key.split('.')
+            node = plain
+            for parent in parents:
+                node = node[parent]
+            assert last in node or last == 'terms', (row.name, key)
+
+
+@pytest.mark.parametrize('path', STUDIES, ids=lambda path: path.stem)
+def test_the_tools_read_the_settings_as_they_were_planned(path, tmp_path):
+    runs = plan_runs(load_study(path), (0,), tmp_path)
+    for step in (*runs, *unfinished_needs(runs)):
+        step.begin()
+        read = Config.fromfile(step.settings_file, import_custom_modules=False)
+        assert read.to_dict() == step.settings
+
+
+@pytest.mark.parametrize('name', sorted(TABLES))
+def test_the_toystreets_size_is_the_same_table_on_the_demos_pair(name):
+    full, small, toystreets = (
+        load(n) for n in (name, f'{name}_toystreets', 'toystreets')
+    )
+    assert small.row_names() == full.row_names()
+    assert small.published == full.published
+    assert (small.classes, small.columns) == (full.classes, full.columns)
+    assert (small.seeds, small.data) == ((0, 1, 2), toystreets.data)
+    assert small.preparations in ((), toystreets.preparations)
+    for ours, theirs in zip(small.rows, full.rows, strict=True):
+        assert (ours.overrides, ours.needs) == (theirs.overrides, theirs.needs)
+    assert all('toystreets' in row.config for row in small.measured())
+    assert not any('toystreets' in row.config for row in full.measured())
+
+
+# A row of Table 3 alone.
+BESIDE = 'CFContra, on the fly'
+
+
+def test_runs_of_the_studies_are_those_of_the_full_study(tmp_path):
+    known = {r.row: r.identity for r in plan_runs(load('toystreets'), (0,), tmp_path)}
+    for name in ('table2_gta2city', 'table2_synthia2city', 'table3_ablation'):
+        for run in plan_runs(load(f'{name}_toystreets'), (0,), tmp_path):
+            assert run.row == BESIDE or run.identity == known[run.row]
+
+
+@pytest.mark.parametrize('size', ['', '_toystreets'])
+def test_style_transfer_on_the_fly_needs_a_translator_and_no_copy(size, tmp_path):
+    runs = {r.row: r for r in plan_runs(load(f'table3_ablation{size}'), (0,), tmp_path)}
+    copied, run = runs['CFContra'], runs[BESIDE]
+    (translator,) = run.needs
+    assert translator in copied.needs[0].needs
+    source = run.settings['train_dataloader']['dataset']['source']
+    assert 'to_cityscapes' not in source['data_root']
+    (transform,) = (t for t in source['pipeline'] if t['type'] == 'AdaINStylize')
+    assert transform['config'] == translator.config
+    assert transform['checkpoint'] == str(translator.final_checkpoint)
+    target = run.settings['train_dataloader']['dataset']['target']
+    images = Path(target['data_root'], target['data_prefix']['img_path'])
+    assert transform['styles'] == str(images)
+
+
+def test_the_defaults_of_table_5_are_one_run(tmp_path):
+    study = load('table5_sensitivity')
+    runs = plan_runs(study, (0,), tmp_path)
+    same = {run.row for run in runs if run.identity == runs[2].identity}
+    assert same == {'tau = 0.07', 'alpha = 0.9', 't = 0.05', 'lambda = 0.001'}
+    assert len({run.identity for run in runs}) == 8
+    listed = overview(study, tmp_path, only=['alpha = 0.9'])
+    assert [f'alpha = 0.9 seed {s}' in listed for s in study.seeds] == [True] * 3
+
+
+@pytest.mark.parametrize('name', sorted(TABLES))
+def test_published_figures_stand_in_columns_of_the_table(name):
+    study = load(name)
+    classes = set(study.classes) or set(load('table2_gta2city').published['MinEnt'])
+    headings = classes | {'mIoU'} | {column.name for column in study.columns}
+    for row, figures in study.published.items():
+        assert figures, row
+        assert set(figures) <= headings, row
+
+
+def test_synthias_classes_are_those_of_the_metric():
+    study = load('table2_synthia2city')
+    evaluator = read_config(study.measured()[0].config).test_evaluator[0]
+    assert study.classes == tuple(evaluator.subsets.mIoU16)
+    clan = set(study.published['CLAN']) - {'mIoU13'}
+    assert clan == set(evaluator.subsets.mIoU13) == set(study.columns[0].classes)
+
+
+# Rows whose printed classes do not have the printed mean.
+MISPRINTED = {('table2_gta2city', 'MinEnt'): 40.7, ('table2_gta2city', 'CAG'): 50.1}
+
+
+@pytest.mark.parametrize('name', ['table2_gta2city', 'table2_synthia2city'])
+def test_published_classes_have_the_published_means(name):
+    study = load(name)
+    thirteen = set(study.published['CLAN']) - {'mIoU13'}
+    for row, figures in study.published.items():
+        ious = {key: v for key, v in figures.items() if not key.startswith('mIoU')}
+        if 'mIoU' in figures and ious:
+            mean = MISPRINTED.get((name, row), figures['mIoU'])
+            assert fmean(ious.values()) == pytest.approx(mean, abs=0.06), row
+        if 'mIoU13' in figures and ious:
+            mean = fmean(ious[key] for key in thirteen)
+            assert mean == pytest.approx(figures['mIoU13'], abs=0.06), row

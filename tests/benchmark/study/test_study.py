@@ -1,0 +1,347 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from cfcontra_mm.benchmark import Column, Preparation, load_study, plan_runs
+from cfcontra_mm.errors import InputError
+
+STUDY = """study = dict(
+    name='demo', baseline='a', oracle='b', seeds=[0, 1],
+    data=dict(root='d', num_source=3, num_target=2, num_val=1, size=(64, 32)),
+    rows=[dict(name='a', config='a.py'), dict(name='b', config='b.py', cost=2.5)])
+"""
+
+
+def write(tmp_path, text):
+    path = tmp_path / 'study.py'
+    path.write_text(text)
+    return path
+
+
+def refuse(path, message):
+    with pytest.raises(InputError, match=message) as caught:
+        load_study(path)
+    assert str(path) in str(caught.value)
+    assert '\n' not in str(caught.value)
+
+
+def test_load_study(tmp_path):
+    study = load_study(write(tmp_path, STUDY))
+    assert [(r.name, r.config, r.cost) for r in study.rows] == [
+        ('a', 'a.py', 1.0),
+        ('b', 'b.py', 2.5),
+    ]
+    assert study.seeds == (0, 1)
+    # As it stands there: runs are told apart by it.
+    assert study.data == dict(
+        root='d', num_source=3, num_target=2, num_val=1, size=(64, 32)
+    )
+
+
+PREPARED = STUDY.replace(
+    'rows=',
+    """preparations=[
+        dict(name='style', train='style.py'),
+        dict(name='copy', translate='style.py', out='d/copy', needs=['style'])],
+    rows=""",
+).replace('cost=2.5', "needs=['copy']")
+
+
+def test_load_preparations(tmp_path):
+    study = load_study(write(tmp_path, PREPARED))
+    assert [row.needs for row in study.rows] == [(), ('copy',)]
+    style, copy = study.preparations
+    assert (style.kind, style.config, style.needs) == ('train', 'style.py', ())
+    assert (copy.kind, copy.config, copy.needs) == ('translate', 'style.py', ('style',))
+    assert copy.folder() == Path('d/copy')
+    elsewhere = Preparation('style', train='configs/adain/style.py')
+    assert elsewhere.folder() == Path('work_dirs/adain/style')
+
+
+@pytest.mark.parametrize(
+    ('old', 'new', 'message'),
+    [
+        ("needs=['copy']", "needs=['style', 'x']", "'b' needs 'x', which is no prep"),
+        ("needs=['style']", "needs=['x']", "'copy' needs 'x'.* from style, copy"),
+        ("name='style'", "name='copy'", "preparations name 'copy' twice"),
+        ("train='style.py'", "out='x'", "'style' must set either train"),
+        ("train='style.py'", "train='a', translate='b', out='c'", 'must set either'),
+        ("out='d/copy', ", '', "'copy' must set either train, or translate and out"),
+        (
+            "train='style.py'",
+            "train='a', needs=['copy']",
+            'style -> copy -> style',
+        ),
+        ("translate='style.py', out='d/copy'", "train='style.py'", 'both write to'),
+        (
+            "train='style.py'",
+            "train='style.py', cost=2",
+            r"preparations\[0\] takes no 'cost'; choose",
+        ),
+        ("needs=['copy']", "needs='copy'", r"rows\[1\]\.needs is 'copy'; write a list"),
+        ("needs=['style']", "needs='style'", r'preparations\[1\]\.needs is'),
+        ("train='style.py'", 'train=1', r'train is 1; write a string or None'),
+    ],
+)
+def test_wrong_preparations_are_named(tmp_path, old, new, message):
+    assert old in PREPARED
+    refuse(write(tmp_path, PREPARED.replace(old, new)), message)
+
+
+@pytest.mark.parametrize(
+    ('old', 'new', 'message'),
+    [
+        ("name='b', c", "name='a', c", "rows name 'a' twice"),
+        ('seeds=[0, 1]', 'seeds=[0, 1, 0]', 'seeds name 0 twice'),
+        ("oracle='b'", "oracle='c'", "oracle 'c' is no row .*; choose from a, b"),
+        ("oracle='b'", "reference='c'", "reference 'c' is no row"),
+        ("oracle='b'", "published={'c': {}}", "names 'c', which is no row"),
+        ("config='b.py', ", '', "oracle 'b' is no row with a config; choose from a"),
+        (
+            'cost=2.5',
+            'price=2.5',
+            r"rows\[1\] takes no 'price'; choose from name, config",
+        ),
+        ('cost=2.5', "cost='a'", r"rows\[1\]\.cost is 'a'; write a number"),
+        ('cost=2.5', 'overrides=[1]', r'rows\[1\]\.overrides is \[1\]; write a dict'),
+        ("config='b.py'", 'config=b', r'study\.py: not a config \(NameError'),
+        ('seeds=[0, 1]', 'seeds=[]', 'seeds is empty'),
+        ('seeds=[0, 1]', 'seeds=3', r'study\.seeds is 3; write a list'),
+        ('seeds=[0, 1]', "seeds=[0, '1']", r"seeds\[1\] is '1'; write a whole number"),
+        (' seeds=[0, 1],', '', "study lacks 'seeds'; add it"),
+        ('rows=', 'classes=', "study lacks 'rows'; add it"),
+        ("oracle='b'", "classes='road'", r"classes is 'road'; write a list"),
+        ("oracle='b'", 'published=dict(a=4)', r"published\['a'\] is 4; write a dict"),
+        (
+            "oracle='b'",
+            'published=dict(a=dict(mIoU=[4]))',
+            'write a number or a string',
+        ),
+        (
+            "root='d'",
+            "rooot='d'",
+            r"study\.data takes no 'rooot'; choose from root, num_source",
+        ),
+        (', num_val=1', '', r"study\.data lacks 'num_val'; add it"),
+        ('num_val=1', 'num_val=1, number=2', r"study\.data takes no 'number'"),
+        ('study =', 'studies =', 'no `study'),
+    ],
+)
+def test_wrong_study_names_file_and_field(tmp_path, old, new, message):
+    assert old in STUDY
+    refuse(write(tmp_path, STUDY.replace(old, new)), message)
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('study = 5', 'no `study'),
+        ("study = dict(name='a', seeds=[0], rows=[])", 'rows is empty'),
+        ("study = dict(name='a', seeds=[0], rows=['b'])", r"rows\[0\] is 'b'; write a"),
+        (
+            "study = dict(name='a', seeds=[0], rows=[dict(name='b')],\n"
+            '    published=dict(b=dict(mIoU=4)))',
+            'no row has a config; give at least one',
+        ),
+        ('study = dict(', r'study\.py: not a config \(SyntaxError'),
+    ],
+)
+def test_what_is_no_study_is_refused(tmp_path, text, message):
+    refuse(write(tmp_path, text), message)
+
+
+COLUMNS = STUDY.replace(
+    'rows=',
+    """classes=['road', 'sky'],
+    columns=[dict(name='acc', key='x'), dict(name='mIoU1', classes=['sky'])],
+    published=dict(a=dict(road=1, mIoU=2.5, acc='+5 %')),
+    rows=""",
+)
+
+
+def test_load_columns(tmp_path):
+    study = load_study(write(tmp_path, COLUMNS))
+    assert study.columns == (Column('acc', 'x'), Column('mIoU1', classes=('sky',)))
+    assert study.published == {'a': {'road': 1, 'mIoU': 2.5, 'acc': '+5 %'}}
+    # The classes of such a study are those of its test.
+    free = COLUMNS.replace("classes=['road', 'sky'],", '')
+    assert load_study(write(tmp_path, free)).published == study.published
+
+
+@pytest.mark.parametrize(
+    ('old', 'new', 'message'),
+    [
+        ("name='mIoU1'", "name='acc'", "headings name 'acc' twice"),
+        ("name='mIoU1'", "name='mIoU'", "headings name 'mIoU' twice"),
+        ("name='mIoU1'", "name='sky'", "headings name 'sky' twice"),
+        ("'road', 'sky'", "'road', 'road'", "headings name 'road' twice"),
+        (", key='x'", '', "column 'acc' must set either key or classes"),
+        ("classes=['sky']", "classes=['sky'], key='x'", "'mIoU1' must set either"),
+        ("classes=['sky']", "classes='sky'", r"columns\[1\]\.classes is 'sky'"),
+        ('road=1', 'raod=1', "figures of 'a' name 'raod'.* from road, sky, mIoU, acc"),
+    ],
+)
+def test_wrong_columns_are_named(tmp_path, old, new, message):
+    assert old in COLUMNS
+    refuse(write(tmp_path, COLUMNS.replace(old, new)), message)
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('train_cfg = dict(', r'source\.py: not a config \(SyntaxError'),
+        ("_base_ = './nowhere.py'", r'nowhere\.py: no such config'),
+        ('raise ValueError', r'source\.py: not a config \(ValueError'),
+    ],
+)
+def test_broken_configs_of_rows_are_named(tmp_path, fake, text, message):
+    (tmp_path / 'source.py').write_text(text)
+    with pytest.raises(InputError, match=message) as caught:
+        plan_runs(fake.study, (0,), fake.out)
+    assert '\n' not in str(caught.value)
+
+
+def test_a_study_is_a_file_that_mmengine_reads(tmp_path):
+    path = tmp_path / 'study.txt'
+    path.write_text(STUDY)
+    refuse(path, r'study\.txt: not a config \(OSError: Only py/')
+
+
+def test_missing_files_are_named(tmp_path, fake):
+    with pytest.raises(InputError, match=r'nowhere\.py'):
+        load_study(tmp_path / 'nowhere.py')
+    (tmp_path / 'oracle.py').unlink()
+    with pytest.raises(InputError, match=r'oracle\.py'):
+        plan_runs(fake.study, (0,), fake.out)
+
+
+def test_config_without_iterations_is_refused(tmp_path, fake):
+    (tmp_path / 'oracle.py').write_text('model = dict()')
+    with pytest.raises(InputError, match='max_iters'):
+        plan_runs(fake.study, (0,), fake.out)
+
+
+def test_identity_follows_config_seed_and_data_but_not_comments(fake, tmp_path):
+    def identity(seed=0, study=fake.study):
+        return plan_runs(study, (seed,), fake.out)[0].identity
+
+    first = identity()
+    config = tmp_path / 'source.py'
+    config.write_text(config.read_text() + '\n# the same settings\n')
+    assert identity() == first
+    fake.configure('source', max_iters=30)
+    changed = {
+        identity(),
+        identity(seed=1),
+        identity(study=replace(fake.study, data={'root': 'elsewhere'})),
+    }
+    assert len(changed | {first}) == 4
+
+
+def test_identity_reads_the_base_configs(fake, tmp_path):
+    (tmp_path / 'base.py').write_text('train_cfg = dict(max_iters=5)')
+    (tmp_path / 'source.py').write_text("_base_ = 'base.py'")
+    before = plan_runs(fake.study, (0,), fake.out)[0]
+    assert before.max_iters == 5
+    (tmp_path / 'base.py').write_text('train_cfg = dict(max_iters=6)')
+    assert plan_runs(fake.study, (0,), fake.out)[0].identity != before.identity
+
+
+def test_last_checkpoint_survives_a_move_and_a_missing_file(fake):
+    run = plan_runs(fake.study, (0,), fake.out)[0]
+    assert run.last_checkpoint() is None
+    run.work_dir.mkdir(parents=True)
+    (run.work_dir / 'last_checkpoint').write_text('/moved/from/iter_10.pth')
+    assert run.last_checkpoint() is None
+    (run.work_dir / 'iter_10.pth').touch()
+    assert run.last_checkpoint() == run.work_dir / 'iter_10.pth'
+
+
+def test_a_row_needs_a_config_or_published_figures(tmp_path):
+    alone = STUDY.replace('rows=[', "rows=[dict(name='c'), ")
+    with pytest.raises(InputError, match="'c' has neither a config nor published"):
+        load_study(write(tmp_path, alone))
+    published = alone.replace(
+        "name='demo'", "name='demo', published={'c': {'mIoU': 4}}"
+    )
+    study = load_study(write(tmp_path, published))
+    assert [row.name for row in study.measured()] == ['a', 'b']
+    assert study.row_names() == ['c', 'a', 'b']
+    assert study.published == {'c': {'mIoU': 4}}
+
+
+def override(study, overrides, **changes):
+    first, *others = study.rows
+    rows = (replace(first, overrides=overrides), *others)
+    return replace(study, rows=rows, **changes)
+
+
+def test_overrides_are_the_identitys_and_the_processes(fake):
+    plain = plan_runs(fake.study, (0,), fake.out)[0]
+    study = override(fake.study, {'fake.x.y': 2.5}, shared={'train_cfg.max_iters': 30})
+    first, second, _ = plan_runs(study, (0,), fake.out)
+    assert (first.max_iters, second.max_iters) == (30, 30)
+    assert first.identity != plain.identity
+    first.begin()
+    read = Config.fromfile(first.settings_file)
+    assert (read.train_cfg.max_iters, read.fake.x.y) == (30, 2.5)
+    for command in first.commands(Path('t')).values():
+        assert command[2] == str(first.settings_file)
+
+
+def test_a_row_overrides_what_is_shared(fake):
+    shared = {'train_cfg.max_iters': 30}
+    study = override(fake.study, {'train_cfg.max_iters': 40}, shared=shared)
+    runs = plan_runs(study, (0,), fake.out)
+    assert [run.max_iters for run in runs] == [40, 30, 30]
+
+
+def test_an_override_that_does_not_fit_is_named(fake):
+    study = override(fake.study, {'data_root.x': 1})
+    with pytest.raises(InputError, match=r'source\.py: overrides: ') as caught:
+        plan_runs(study, (0,), fake.out)
+    assert '\n' not in str(caught.value)
+
+
+def test_rows_of_the_same_settings_share_a_folder(fake):
+    first = fake.study.rows[0]
+    twin = replace(first, name='twin', overrides={'train_cfg.max_iters': 20})
+    study = replace(fake.study, rows=(*fake.study.rows, twin))
+    runs = plan_runs(study, (0,), fake.out)
+    assert runs[3].row == 'twin'
+    assert (runs[3].identity, runs[3].work_dir) == (runs[0].identity, runs[0].work_dir)
+    assert len({run.work_dir for run in runs}) == 3
+
+
+def test_a_study_names_the_network_and_pair_of_its_rows(tmp_path, monkeypatch):
+    monkeypatch.chdir(Path(__file__).parents[3])
+    config = 'configs/minent/deeplabv2_r101_gta2city.py'
+    rows = f"""[
+        dict(name='a', config='{config}'),
+        dict(name='b', config='{config}', network='segformer_b0', pair='synthia2city'),
+    ])
+"""
+    text = STUDY[: STUDY.index('rows=')].replace("oracle='b', ", '')
+    parts = "network='deeplabv2_r18', pair='toystreets', rows="
+    study = load_study(write(tmp_path, text + parts + rows))
+    shared, own = (study.resolve(row) for row in study.rows)
+    small = Config.fromfile('configs/minent/deeplabv2_r18_toystreets.py')
+    assert shared.to_dict() == small.to_dict()
+    assert own.model.backbone.type == 'MiT'
+    assert own.source_root == 'data/synthia'
+    plain = load_study(write(tmp_path, f'{text}rows={rows}'))
+    assert plain.resolve(plain.rows[0]).to_dict() == Config.fromfile(config).to_dict()
+    runs = plan_runs(study, (0,), tmp_path)
+    assert [run.max_iters for run in runs] == [400, 40_000]
+    assert len({run.identity for run in runs}) == 2
+
+
+def test_a_study_with_an_unknown_network_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(Path(__file__).parents[3])
+    config = 'configs/minent/deeplabv2_r18_toystreets.py'
+    text = STUDY.replace("'a.py'", repr(config)).replace('seeds', "network='b9', seeds")
+    study = load_study(write(tmp_path, text))
+    with pytest.raises(InputError, match="network 'b9' is not known; choose from"):
+        plan_runs(study, (0,), tmp_path)

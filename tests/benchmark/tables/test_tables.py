@@ -1,0 +1,393 @@
+"""Every number against one worked out by hand."""
+
+import csv
+import io
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cfcontra_mm.benchmark import Column, Row, Study
+from cfcontra_mm.benchmark.results.records import Result
+from cfcontra_mm.benchmark.tables import summary
+from cfcontra_mm.benchmark.tables.formats import (
+    Table,
+    csv_table,
+    latex,
+    latex_table,
+    markdown_table,
+    text_table,
+)
+from cfcontra_mm.benchmark.tables.statistics import Interval
+from cfcontra_mm.benchmark.tables.summary import Difference, summarize
+from cfcontra_mm.errors import InputError
+
+STUDY = Study(
+    name='demo',
+    rows=(Row('source', 's.py'), Row('method', 'm.py'), Row('oracle', 'o.py')),
+    baseline='source',
+    oracle='oracle',
+    seeds=(0,),
+)
+# (road, sidewalk) of every row and seed; mIoU is their mean.
+IOUS = {
+    ('source', 0): (30.0, 10.0),
+    ('source', 1): (34.0, 14.0),
+    ('method', 0): (40.0, 20.0),
+    ('method', 1): (45.0, 23.0),
+    ('oracle', 0): (60.0, 40.0),
+    ('oracle', 1): (66.0, 46.0),
+}
+
+
+def result(road, sidewalk, **changes):
+    metrics = {
+        'mIoU': (road + sidewalk) / 2,
+        'IoU.road': road,
+        'IoU.sidewalk': sidewalk,
+    }
+    return Result('done', version='1.0', metrics=metrics, **changes)
+
+
+def results(without=(), failed=()):
+    found = {key: result(*ious) for key, ious in IOUS.items() if key not in without}
+    return found | {key: Result('failed') for key in failed}
+
+
+def make_table(seeds, found=None, study=STUDY):
+    found = results() if found is None else found
+    return Table(study, seeds, summarize(study, seeds, found))
+
+
+def summaries(seeds, **arguments):
+    return make_table(seeds, results(**arguments)).rows
+
+
+def test_one_seed():
+    source, method, oracle = summaries([0])
+    assert (source.gain, source.gap_closed) == (0.0, 0.0)
+    assert (method.miou, method.std, method.interval) == (30.0, None, None)
+    assert method.gain == 10.0
+    assert method.gap_closed == pytest.approx(100 * 10 / 30)
+    assert (oracle.gain, oracle.gap_closed) == (30.0, 100.0)
+
+
+def test_two_seeds():
+    _, method, _ = summaries([0, 1])
+    assert method.by_seed == (30.0, 34.0)
+    assert method.miou == 32.0
+    assert method.std == pytest.approx(math.sqrt(8))  # (2^2 + 2^2) / (2 - 1)
+    # 12.706205 is the quantile of one degree of freedom.
+    assert method.interval == pytest.approx((32 - 2 * 12.706205, 32 + 2 * 12.706205))
+    assert method.class_ious == {'road': 42.5, 'sidewalk': 21.5}
+    assert method.gain == 10.0  # 32 - (20 + 24) / 2
+    assert method.gap_closed == pytest.approx(100 * 10 / 31)
+
+
+def test_a_failed_seed_leaves_no_means():
+    table = make_table([0, 1], results(failed=[('method', 1)]))
+    method = table.rows[1]
+    assert (method.status, method.by_seed) == ('failed', (30.0, 'failed'))
+    assert (method.miou, method.gain) == (None, None)
+    assert table.rows[2].gap_closed == 100.0
+    assert '30.0, failed' in text_table(table)
+
+
+def test_without_baseline_or_oracle_no_comparison():
+    rows = summaries([0], without=[('source', 0)])
+    assert rows[0].status == 'not run'
+    assert [row.gain for row in rows] == [None] * 3
+    rows = summaries([0], without=[('oracle', 0)])
+    assert (rows[1].gain, rows[1].gap_closed) == (10.0, None)
+    alone = replace(STUDY, baseline=None, oracle=None)
+    assert 'gain' not in markdown_table(make_table([0], study=alone))
+
+
+def test_no_gap_is_not_divided_by():
+    rows = make_table([0], {(name, 0): result(30, 10) for name in STUDY.row_names()})
+    assert [row.gap_closed for row in rows.rows] == [None] * 3
+
+
+TESTED = replace(STUDY, reference='source')
+
+
+def test_differences_are_paired_by_seed():
+    source, method, _ = make_table([0, 1], study=TESTED).rows
+    assert source.difference is None
+    assert method.difference == Difference(10.0, Interval(10.0, 10.0))
+    assert not method.difference.significant
+    one = make_table([0], study=TESTED).rows[1]
+    assert one.difference == Difference(10.0, None)
+
+
+def counted(tmp_path, row, seed, hits):
+    path = tmp_path / f'{row}_{seed}.npz'
+    hits = np.array(hits)
+    np.savez(
+        path,
+        names=['a', 'b'],
+        classes=['road', 'sidewalk'],
+        intersection=hits,
+        union=np.full_like(hits, 100),
+    )
+    return path
+
+
+def test_differences_are_tested_on_images(tmp_path):
+    found = {}
+    for (row, seed), ious in IOUS.items():
+        lead = {'source': 0, 'method': 10, 'oracle': 30}[row]
+        hits = [[20 + lead, 20 + lead], [30 + lead + seed, 10 + lead]]
+        counts = counted(tmp_path, row, seed, hits)
+        found[row, seed] = result(*ious, per_image=counts)
+    _, method, _ = make_table([0, 1], found, TESTED).rows
+    difference = method.difference
+    assert difference.over_images == pytest.approx((10.0, 10.0))
+    assert difference.p_value == pytest.approx(0.5)  # two images: four swaps
+    assert difference.significant
+    del found['method', 1]
+    _, method, _ = make_table([0, 1], found, TESTED).rows
+    assert method.difference is None
+    found = {k: replace(r, per_image=None) if k[1] else r for k, r in found.items()}
+    oracle = make_table([0, 1], found, TESTED).rows[2]
+    assert (oracle.difference.over_images, oracle.difference.p_value) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ('over_seeds', 'over_images', 'significant'),
+    [
+        ((0.1, 2), (0.1, 2), True),
+        ((-0.1, 2), (0.1, 2), False),
+        ((0.1, 2), (-0.1, 2), False),
+        (None, (0.1, 2), False),
+        ((0.1, 2), None, False),
+    ],
+)
+def test_a_mark_needs_both_intervals(over_seeds, over_images, significant):
+    intervals = [i and Interval(*i) for i in (over_seeds, over_images)]
+    assert Difference(1.0, *intervals).significant is significant
+
+
+def test_a_difference_on_paper(monkeypatch):
+    tested = Difference(10.0, Interval(8.0, 12.0), Interval(9.04, 11.0), 0.0123)
+    monkeypatch.setattr(summary, '_difference', lambda *_: tested)
+    table = make_table([0, 1], study=TESTED)
+    heading, _, source, method, _ = rows_of(markdown_table(table))
+    assert heading[7:] == ['vs source', '± over seeds', 'p', 'mIoU by seed']
+    assert method[7:10] == ['+10.0 [+9.0, +11.0]*', '± 2.0', '0.012']
+    assert source[7:10] == ['-', '-', '-']
+    assert 'neither the interval over images' in table.caption()
+    blocks = make_table([0, 1], study=replace(TESTED, block_length=5))
+    assert 'interval over blocks of 5 neighbouring images' in blocks.caption()
+    row = list(csv.DictReader(io.StringIO(csv_table(table))))[1]
+    assert (row['bootstrap low'], row['p'], row['significant']) == (
+        '9.04',
+        '0.0123',
+        '1',
+    )
+
+
+def rows_of(markdown):
+    lines = markdown.splitlines()
+    return [[cell.strip() for cell in line.strip('|').split('|')] for line in lines]
+
+
+def test_markdown():
+    cells = rows_of(markdown_table(make_table([0])))
+    assert cells[0] == ['method', 'road', 'sidewalk', 'mIoU', 'gain', 'gap closed']
+    assert cells[2] == ['source', '30.0', '10.0', '20.0', '+0.0', '0 %']
+    assert cells[3] == ['method', '40.0', '20.0', '30.0', '+10.0', '33 %']
+
+
+def test_published_figures_stand_beside_ours_and_alone():
+    study = replace(
+        STUDY,
+        rows=(*STUDY.rows, Row('DCAN')),
+        columns=(Column('acc', 'pseudo_acc'),),
+        published={
+            'method': {'mIoU': 45.8, 'road': 89.7, 'acc': '+5 %'},
+            'DCAN': {'mIoU': 41.7},
+        },
+    )
+    table = make_table([0, 1], study=study)
+    assert [row.name for row in table.rows] == [
+        *('source', 'method', 'method'),
+        *('oracle', 'DCAN'),
+    ]
+    cells = rows_of(markdown_table(table))
+    assert cells[4] == [
+        *('method (published)', '89.7', '-', '45.8', '-', '-', '-', '+5 %', '-'),
+    ]
+    assert cells[6][0] == 'DCAN (published)'
+    assert 'not measured here' in table.caption()
+    assert 'published' not in make_table([0]).caption()
+    rows = list(csv.DictReader(io.StringIO(csv_table(table))))
+    assert [row['status'] for row in rows[1:3]] == ['done', 'published']
+    assert (rows[2]['acc'], rows[2]['mIoU seed 0']) == ('+5 %', '')
+
+
+def test_the_interval_over_seeds_stands_in_the_whole_table():
+    table = make_table([0, 1])
+    heading, _, _, method, _ = rows_of(markdown_table(table))
+    # 12.706 is the quantile of one degree; the seeds have 30 and 34.
+    assert method[heading.index('mIoU 95 %')] == '[6.6, 57.4]'
+    assert 'mIoU 95 %: t-interval over seeds' in table.caption()
+    assert 'mIoU 95 %' not in markdown_table(table, classes=False)
+    assert 'mIoU 95 %' not in markdown_table(make_table([0]))
+
+
+def test_further_columns_come_from_the_test_or_the_training():
+    columns = (Column('acc', 'pseudo_acc'), Column('CE', 'loss_ce', 10.0, digits=3))
+    study = replace(STUDY, columns=columns)
+    found = results()
+    for seed, loss in ((0, 0.01), (1, 0.03)):
+        plain = found['method', seed]
+        metrics = {**plain.metrics, 'pseudo_acc': 60.0 + seed}
+        found['method', seed] = replace(plain, metrics=metrics, final={'loss_ce': loss})
+    table = make_table([0, 1], found, study)
+    assert table.rows[1].columns == {'acc': 60.5, 'CE': pytest.approx(0.2)}
+    cells = rows_of(markdown_table(table))
+    assert cells[3][7:9] == ['60.5', '0.200']
+    assert cells[2][7:9] == ['-', '-']
+
+
+def test_the_studys_classes_make_the_columns_and_the_mean():
+    table = make_table([0, 1], study=replace(STUDY, classes=('sidewalk',)))
+    assert table.class_names() == ['sidewalk']
+    assert table.rows[1].by_seed == (20.0, 23.0)
+    assert table.rows[1].class_ious == {'sidewalk': 21.5}
+
+
+def test_a_column_may_be_the_mean_of_some_classes():
+    column = Column('mIoU1', classes=['sidewalk'])
+    table = make_table([0, 1], study=replace(STUDY, columns=(column,)))
+    assert table.rows[1].columns == {'mIoU1': 21.5}
+
+
+@pytest.mark.parametrize(
+    'field', [{'classes': ('car',)}, {'columns': (Column('m', classes=['car']),)}]
+)
+def test_a_class_that_the_test_has_not_is_named(field):
+    with pytest.raises(InputError, match=r"classes: 'car' is no class of the test"):
+        make_table([0], study=replace(STUDY, **field))
+
+
+def test_versions_are_named_with_their_rows_if_they_differ():
+    found = results()
+    assert '; cfcontra_mm 1.0\n' in make_table([0], found).caption() + '\n'
+    found['method', 0] = replace(found['method', 0], version='1.1')
+    caption = make_table([0], found).caption()
+    assert '; cfcontra_mm 1.0 (source, oracle), 1.1 (method)' in caption
+    assert 'cfcontra_mm' not in make_table([0], {}).caption()
+
+
+def test_text_lists_every_seed():
+    text = text_table(make_table([0, 1]))
+    assert 'side.' in text
+    assert '32.0 ± 2.8' in text
+    assert '30.0, 34.0' in text
+
+
+def test_classes_that_begin_alike_keep_a_column_each():
+    names = ('building', 'building_roof', 'building_wall', 'sidewalk', 'lawnmower')
+    ious = {f'IoU.{name}': 10.0 * index for index, name in enumerate(names)}
+    found = {
+        (row, 0): Result('done', metrics={'mIoU': 20.0, **ious})
+        for row in STUDY.row_names()
+    }
+    lines = text_table(make_table([0], found)).splitlines()
+    heading, first = (
+        [cell.strip() for cell in line.strip('|').split('|')]
+        for line in (lines[1], lines[3])
+    )
+    assert heading[1:6] == [
+        'build.',
+        'building_roof',
+        'building_wall',
+        'side.',
+        'lawnmo',
+    ]
+    assert first[1:6] == ['0.0', '10.0', '20.0', '30.0', '40.0']
+
+
+def test_latex():
+    text = latex_table(make_table([0, 1]))
+    lines = text.splitlines()
+    assert lines[0].startswith('%')
+    begin = lines.index(r'\begin{tabular}{l*{7}{r}}')
+    assert lines[begin + 1 : begin + 4 : 2] == [r'\toprule', r'\midrule']
+    assert r'\rotatebox{90}{sidewalk} & mIoU' in lines[begin + 2]
+    assert lines[begin + 5] == (
+        r'method & 42.5 & 21.5 & 32.0 $\pm$ 2.8 & [6.6, 57.4] & +10.0 & 32 \% '
+        r'& 30.0, 34.0 \\'
+    )
+    assert lines[-2:] == [r'\bottomrule', r'\end{tabular}']
+
+
+@pytest.mark.parametrize(
+    ('plain', 'escaped'),
+    [
+        ('<0.001', '$<$0.001'),
+        ('a > b | c', 'a $>$ b $|$ c'),
+        (r'50 % of #1 & $x_y$', r'50 \% of \#1 \& \$x\_y\$'),
+        ('2^{10}~', r'2\textasciicircum{}\{10\}\textasciitilde{}'),
+        (r'a\b', r'a\textbackslash{}b'),
+        ('best† ± 1', r'best$\dagger$ $\pm$ 1'),
+    ],
+)
+def test_latex_prints_the_text_as_it_is(plain, escaped):
+    assert latex(plain) == escaped
+
+
+def test_csv():
+    found = results(failed=[('oracle', 0)])
+    text = csv_table(make_table([0, 1], found))
+    rows = {row['method']: row for row in csv.DictReader(io.StringIO(text))}
+    method = {key: value for key, value in rows['method'].items() if value}
+    assert method == {
+        'method': 'method',
+        'status': 'done',
+        'road': '42.5',
+        'sidewalk': '21.5',
+        'mIoU': '32',
+        'mIoU std': '2.82843',
+        'mIoU t low': '6.58759',
+        'mIoU t high': '57.4124',
+        'gain': '10',
+        'mIoU seed 0': '30',
+        'mIoU seed 1': '34',
+        'version': '1.0',
+    }
+    assert rows['oracle']['status'] == 'failed'
+    assert rows['oracle']['mIoU seed 0'] == ''
+    assert rows['oracle']['mIoU seed 1'] == '56'
+
+
+def test_all_failed_is_still_a_table():
+    table = make_table([0], results(without=IOUS, failed=IOUS))
+    assert text_table(table).count('failed') == 3
+    assert latex_table(table).count('failed') == 3
+    assert csv_table(table).count('failed') == 3
+
+
+def test_a_class_without_pixels_is_a_dash():
+    metrics = {'mIoU': 30.0, 'IoU.road': 30.0, 'IoU.train': math.nan}
+    found = {(name, 0): Result('done', metrics=metrics) for name in STUDY.row_names()}
+    table = make_table([0], found)
+    assert markdown_table(table).splitlines()[2].split()[5] == '-'
+    assert csv_table(table).splitlines()[1].startswith('source,done,30,,30')
+    both = replace(STUDY, classes=('road', 'train'))
+    assert make_table([0], found, both).rows[0].miou == 30.0
+
+
+def test_nineteen_classes_fit_a_wide_terminal():
+    from mmseg.datasets import CityscapesDataset
+
+    names = CityscapesDataset.METAINFO['classes']
+    metrics = {'mIoU': 10.0, **{f'IoU.{name}': 10.0 for name in names}}
+    found = {(row, 0): Result('done', metrics=metrics) for row in STUDY.row_names()}
+    text = text_table(make_table([0], found))
+    assert max(map(len, text.splitlines())) <= 170
+    heading = text.splitlines()[1]
+    assert len(set(heading.strip('|').split('|'))) == 1 + len(names) + 3

@@ -1,0 +1,32 @@
+"""Configs in YAML hold values, and run nothing."""
+
+import pytest
+import yaml
+from mmengine.config import Config
+
+from cfcontra_mm.config.reading import open_config
+from cfcontra_mm.errors import InputError
+
+EXPLOIT = '!!python/object/apply:os.system ["touch {}"]'
+
+
+@pytest.mark.parametrize('based', [False, True])
+def test_a_tag_in_a_config_runs_nothing(tmp_path, based):
+    made, path = tmp_path / 'made', tmp_path / 'config.yaml'
+    path.write_text(f'a: {EXPLOIT.format(made)}')
+    if based:
+        path = tmp_path / 'config.py'
+        path.write_text("_base_ = 'config.yaml'")
+    with pytest.raises(InputError, match='not a config') as caught:
+        open_config(path)
+    assert '\n' not in str(caught.value)
+    assert not made.exists()
+
+
+def test_a_config_that_mmengine_wrote_is_read(tmp_path):
+    path = tmp_path / 'config.yaml'
+    values = dict(size=(64, 32), lr=0.1, classes=['road', 'sky'], rest=None)
+    Config(values).dump(path)
+    assert 'python/tuple' in path.read_text()
+    assert open_config(path).to_dict() == values
+    assert yaml.unsafe_load(path.read_text()) == values
