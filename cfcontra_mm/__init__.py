@@ -6,6 +6,7 @@ the entry-point group ``cfcontra_mm.methods``.
 """
 
 from . import datasets, engine, evaluation, losses, methods, models, translation
+from .old_names import find_old_modules
 from .plugins import load_plugins
 from .version import __version__
 
@@ -20,4 +21,5 @@ __all__ = [
     'translation',
 ]
 
+find_old_modules()
 load_plugins()

@@ -23,7 +23,7 @@ from cfcontra_mm.contract.tiny import (
 )
 from cfcontra_mm.engine.memory_bank import move_centers
 from cfcontra_mm.methods import UDASegmentor
-from cfcontra_mm.methods.base import domain_inputs
+from cfcontra_mm.methods.passes import domain_inputs
 
 __all__ = [
     'CONFIGS',

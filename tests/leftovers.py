@@ -59,12 +59,12 @@ def plant() -> None:
 def _runs(name: str) -> list:
     from cfcontra_mm.benchmark import load_study, plan_runs
 
-    study = load_study(Path(f'configs/benchmarks/{name}.py'))
+    study = load_study(Path(f'configs/studies/{name}.py'))
     return plan_runs(study, study.seeds, Path('work_dirs', study.name))
 
 
 def _finish(name: str) -> None:
-    from cfcontra_mm.benchmark.results.records import write_results
+    from cfcontra_mm.benchmark.results import write_results
     from cfcontra_mm.benchmark.runs.preparations import unfinished_needs
 
     runs = _runs(name)
@@ -75,7 +75,7 @@ def _finish(name: str) -> None:
         _write(step.log, 'The log of a study that has ended.\n')
         _write(step.work_dir / 'test/1/1.json', json.dumps({'mIoU': 1.0}))
         step.finish(1.0, 0)
-    write_results(runs, {}, Path('work_dirs/demo'))
+    write_results([run.entry for run in runs], {}, Path('work_dirs/demo'))
 
 
 def _interrupt(name: str) -> None:

@@ -57,7 +57,7 @@ def test_planted_leftovers_are_those_of_studies(shipped):
     plant()
 
     def listed(name):
-        study = load_study(Path(f'configs/benchmarks/{name}.py'))
+        study = load_study(Path(f'configs/studies/{name}.py'))
         return overview(study, Path('work_dirs', study.name))
 
     assert 'Nothing is left to run' in listed(FINISHED)

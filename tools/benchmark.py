@@ -1,30 +1,33 @@
 """Train and compare the rows of a study: one command, one table."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from cfcontra_mm.benchmark import (
     INTERRUPTED,
     load_study,
+    overview,
     run_study,
     stopped,
     write_tables,
 )
-from cfcontra_mm.benchmark.runs import overview
 from cfcontra_mm.benchmark.runs.cluster import Cluster
 from cfcontra_mm.benchmark.runs.ray_cluster import RayCluster
 from cfcontra_mm.benchmark.runs.slurm_cluster import SlurmCluster
-from cfcontra_mm.engine.launch import CfgOptions
-from cfcontra_mm.errors import InputError
-from cfcontra_mm.report import write_report
+from cfcontra_mm.command_line import (
+    add_network_arguments,
+    add_options_argument,
+    command_line,
+)
+from cfcontra_mm.report import write_report, write_sheet
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        'study', type=Path, help='for example configs/benchmarks/table2_gta2city.py'
+        'study', type=Path, help='for example configs/studies/table2_gta2city.py'
     )
+    add_network_arguments(parser)
     parser.add_argument(
         '--seeds', type=int, nargs='+', default=[], help="default: the study's own"
     )
@@ -46,13 +49,10 @@ def parse_args() -> argparse.Namespace:
         default='local',
         help='who runs the steps; default: the GPUs or CPU cores of this machine',
     )
-    parser.add_argument(
+    add_options_argument(
+        parser,
         '--slurm',
-        nargs='+',
-        action=CfgOptions,
-        default={},
-        metavar='KEY=VALUE',
-        help="submitit's parameters, for example slurm_partition=gpu timeout_min=2880",
+        "submitit's parameters, for example slurm_partition=gpu timeout_min=2880",
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
@@ -77,9 +77,8 @@ def open_cluster(launcher: str, out: Path, options: dict) -> Cluster | None:
     return SlurmCluster(out / 'slurm', options) if launcher == 'slurm' else None
 
 
-def main() -> int:
-    args = parse_args()
-    study = load_study(args.study)
+def work(args: argparse.Namespace) -> int:
+    study = load_study(args.study, args.network, args.pair)
     out = args.out or Path('work_dirs', study.name)
     if args.dry_run:
         print(overview(study, out, args.seeds, args.only, args.rerun))
@@ -93,17 +92,22 @@ def main() -> int:
         status = run_study(
             study, out, tools, args.seeds, args.only, cluster, args.rerun
         )
-    if status != INTERRUPTED:
-        print(f'Written: {write_report(study, out, args.seeds)}')
+        if status == INTERRUPTED:
+            return status
+        print(write_sheet(study, out, args.seeds))
+    print(f'Written: {write_report(study, out, args.seeds)}')
     return status
 
 
-if __name__ == '__main__':
+@command_line
+def main() -> int:
+    args = parse_args()
     try:
-        sys.exit(main())
-    except InputError as error:
-        print(f'error: {error}', file=sys.stderr)
-        sys.exit(2)
+        return work(args)
     except KeyboardInterrupt:
-        print(stopped('--rerun' in sys.argv))
-        sys.exit(INTERRUPTED)
+        print(stopped(bool(args.rerun)))
+        return INTERRUPTED
+
+
+if __name__ == '__main__':
+    main()

@@ -5,8 +5,8 @@ import os
 import sys
 from pathlib import Path
 
-STUDY = 'configs/benchmarks/demo_toystreets.py'
-EVERY_METHOD = 'configs/benchmarks/toystreets.py'
+STUDY = 'configs/studies/demo_toystreets.py'
+EVERY_METHOD = 'configs/studies/toystreets.py'
 
 
 def main() -> None:

@@ -7,8 +7,8 @@ first; where they differ, nothing is written.
 
 import argparse
 
+from cfcontra_mm.command_line import add_trust_argument, command_line
 from cfcontra_mm.engine.export import export_checkpoint
-from cfcontra_mm.engine.launch import add_trust_argument, command_line
 
 
 def parse_args() -> argparse.Namespace:

@@ -6,9 +6,9 @@ colours, and PICTURE_overlay.jpg, the colours over the picture.
 
 import argparse
 
+from cfcontra_mm.command_line import add_trust_argument, command_line
 from cfcontra_mm.engine.checkpoints import load_segmentor
 from cfcontra_mm.engine.inference import find_pictures, label_pictures
-from cfcontra_mm.engine.launch import add_trust_argument, command_line
 
 
 def parse_args() -> argparse.Namespace:

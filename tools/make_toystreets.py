@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from cfcontra_mm.errors import InputError
+from cfcontra_mm.command_line import command_line
 from cfcontra_mm.toystreets import write_toystreets
 
 
@@ -50,13 +50,11 @@ def progress_line() -> Callable[[int, int], None]:
     return show
 
 
+@command_line
 def main() -> None:
     args = parse_args()
     counts = args.num_source, args.num_target, args.num_val
-    try:
-        write_toystreets(args.out, *counts, args.size, args.seed, progress_line())
-    except InputError as error:
-        sys.exit(f'error: {error}')
+    write_toystreets(args.out, *counts, args.size, args.seed, progress_line())
 
 
 if __name__ == '__main__':

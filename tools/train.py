@@ -2,12 +2,8 @@
 
 import argparse
 
-from cfcontra_mm.engine.launch import (
-    add_run_arguments,
-    command_line,
-    setup_config,
-    train,
-)
+from cfcontra_mm.command_line import add_run_arguments, command_line
+from cfcontra_mm.engine.launch import setup_config, train
 
 
 def parse_args() -> argparse.Namespace:

@@ -6,15 +6,15 @@ Interrupted, it goes on when it is started again.
 
 import argparse
 
-from cfcontra_mm.engine.launch import (
-    LAUNCHERS,
-    CfgOptions,
+from cfcontra_mm.command_line import (
+    add_launcher_arguments,
+    add_options_argument,
     add_trust_argument,
     command_line,
-    load_config,
 )
+from cfcontra_mm.engine.launch import init_workers, load_config
 from cfcontra_mm.translation import load_translator
-from cfcontra_mm.translation.copy_dataset import init_processes, translate_dataset
+from cfcontra_mm.translation.copy_dataset import translate_dataset
 from cfcontra_mm.translation.copy_plan import DIRECTIONS, Options
 
 
@@ -29,44 +29,29 @@ def parse_args() -> argparse.Namespace:
         '--direction',
         choices=DIRECTIONS,
         default=DIRECTIONS[0],
-        help='default: %(default)s; both_to_style writes DIR/source and DIR/target',
-    )
-    parser.add_argument(
-        '--styles', metavar='DIR', help='pictures of the third style, for both_to_style'
+        help='default: %(default)s',
     )
     parser.add_argument(
         '--alpha', type=float, default=1.0, help='share of the style, 0-1; default: 1'
     )
     parser.add_argument(
-        '--preserve-color', action='store_true', help='change the luminance alone'
-    )
-    parser.add_argument(
         '--seed', type=int, default=0, help='of the choice of styles; default: 0'
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=CfgOptions,
-        default={},
-        metavar='KEY=VALUE',
-        help='for example train_dataloader.dataset.source.data_root=data/gta5',
+    add_options_argument(
+        parser, what='for example train_dataloader.dataset.source.data_root=data/gta5'
     )
-    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
+    add_launcher_arguments(parser)
     add_trust_argument(parser)
-    # torch.distributed.launch, which mim starts, passes it.
-    parser.add_argument('--local-rank', '--local_rank', help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 @command_line
 def main() -> None:
     args = parse_args()
-    options = Options(
-        args.direction, args.styles, args.alpha, args.preserve_color, args.seed
-    )
+    options = Options(args.direction, args.alpha, args.seed)
     cfg = load_config(args.config, args.cfg_options)
     model = load_translator(cfg, args.checkpoint, args.trust_checkpoint)
-    init_processes(args.launcher, args.local_rank)
+    init_workers(args.launcher, args.local_rank)
     translate_dataset(cfg, model, args.checkpoint, args.out, options)
 
 

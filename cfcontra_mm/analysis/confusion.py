@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from mmengine.config import Config
 
-from cfcontra_mm.benchmark.study.study import read_config
+from cfcontra_mm.config import open_config
 
 from .sheet import open_test_set, read_label, read_prediction
 
@@ -70,7 +70,7 @@ def class_names(config: Config | Path | str) -> tuple[str, ...]:
 
 
 def _read(config: Config | Path | str) -> Config:
-    return config if isinstance(config, Config) else read_config(config)
+    return config if isinstance(config, Config) else open_config(config)
 
 
 def draw_confusion(

@@ -18,7 +18,7 @@ from mmengine.utils import track_iter_progress
 from mmseg.apis import init_model
 from mmseg.models import BaseSegmentor
 from sklearn.manifold import TSNE
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import interpolate, normalize
 from torch.utils.data import Dataset
 
@@ -46,7 +46,6 @@ MOST_COMMON = 8
 
 SEED = 0
 PERPLEXITY = 30.0
-CONTRAST = ('projection_head.', 'class_centers.')
 
 
 def collect_features(
@@ -55,9 +54,9 @@ def collect_features(
     """Run a checkpoint on both domains and lay its pixel features out on a map.
 
     Source pixels come from the training images of the source, as the config names
-    them; target pixels from its test images. Features are those that a contrast with
-    class centers sees, remapped where there is a projection head, else the backbone's
-    last. The centers are the checkpoint's, or the classes' means where it has none.
+    them; target pixels from its test images. Features are those of the method's
+    ``embed``. The centers are the checkpoint's, or the classes' means where there are
+    none.
 
     Args:
         cfg: Config that the checkpoint was trained with.
@@ -111,15 +110,14 @@ def load_model(cfg: Config, checkpoint: str, trust: bool = False) -> BaseSegment
     state_dict = weights_of(read_checkpoint(checkpoint, trust=trust))
     model = init_model(cfg, device=get_device())
     check_weights(model, state_dict, checkpoint)
-    needed = [key for key in model.state_dict() if key.startswith(CONTRAST)]
-    missing = [key for key in needed if key not in state_dict]
+    missing = [key for key in model.state_dict() if key not in state_dict]
     if missing:
         raise InputError(
             f'{checkpoint}: {missing[0]} is missing; use the config that it was '
             'trained with'
         )
     load_state_dict(model, state_dict)
-    if not needed:
+    if not hasattr(model, 'class_centers'):
         also = any(key.startswith('class_centers.') for key in state_dict)
         where = f"the config's {cfg.model.type}" if also else checkpoint
         _say(f'{where} has no class centers; the map shows the means of the pixels')
@@ -160,8 +158,7 @@ def pixel_features(model: BaseSegmentor, item: dict) -> tuple[Tensor, Tensor]:
     """Features (h * w, D), of unit length, and labels (h * w,) of an image."""
     batch = dict(inputs=[item['inputs']], data_samples=[item['data_samples']])
     images = model.data_preprocessor(batch, training=False)['inputs']
-    remap = getattr(model, 'projection_head', nn.Identity())
-    features = remap(model.extract_feat(images)[-1])
+    features = model.embed(model.extract_feat(images))
     label = item['data_samples'].gt_sem_seg.data[None].float()
     label = interpolate(label, features.shape[2:]).flatten().long()
     pixels = features.permute(0, 2, 3, 1).flatten(0, 2)

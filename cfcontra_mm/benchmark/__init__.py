@@ -1,10 +1,11 @@
 """From a study to a table: start the runs as processes, read what they wrote."""
 
-from .runs.main import INTERRUPTED, run_study, stopped, write_tables
+from .runs.main import INTERRUPTED, run_study, stopped
 from .runs.overview import overview
 from .runs.plan import plan_runs
-from .runs.step import Run
-from .study.study import Column, Preparation, Row, Study, load_study
+from .runs.run import Run
+from .study import Column, Preparation, Row, Study, load_study
+from .tables.write import write_tables
 
 __all__ = [
     'INTERRUPTED',

@@ -1,6 +1,6 @@
-"""Configs: over another network or pair, and read without running code."""
+"""Configs, read through one door: over another network or pair, running no code."""
 
 from .combination import run_name
-from .reading import open_config, override
+from .reading import open_config
 
-__all__ = ['open_config', 'override', 'run_name']
+__all__ = ['open_config', 'run_name']

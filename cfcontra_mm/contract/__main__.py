@@ -6,9 +6,11 @@ import os
 import sys
 from pathlib import Path
 
+from cfcontra_mm.command_line import command_line
 from cfcontra_mm.errors import InputError
 
 
+@command_line
 def main() -> int:
     """Run pytest; its exit status, or 2 for wrong input."""
     parser = argparse.ArgumentParser(
@@ -22,11 +24,7 @@ def main() -> int:
     )
     args, options = parser.parse_known_args()
     sys.path.insert(0, os.getcwd())
-    try:
-        return _run(args.module, args.config, options)
-    except InputError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
+    return _run(args.module, args.config, options)
 
 
 def _run(module: str, config: str | None, options: list[str]) -> int:
@@ -48,4 +46,4 @@ def _run(module: str, config: str | None, options: list[str]) -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    main()

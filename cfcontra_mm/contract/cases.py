@@ -14,7 +14,7 @@ from mmengine.registry import DefaultScope
 from mmseg.registry import MODELS
 
 import cfcontra_mm
-from cfcontra_mm.config.reading import open_config
+from cfcontra_mm.config import open_config
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.methods import UDASegmentor
 

@@ -12,6 +12,7 @@ from cfcontra_mm.datasets.transforms import (
     LoadSYNTHIALabels,
     MapLabels,
 )
+from cfcontra_mm.old_names import old_attributes
 
 __all__ = [
     'SYNTHIA_13',
@@ -32,3 +33,5 @@ __all__ = [
     'describe_folders',
     'read_classes',
 ]
+
+__getattr__ = old_attributes(__name__, {'cfcontra_mm.translation': ['AdaINStylize']})

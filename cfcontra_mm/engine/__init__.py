@@ -1,5 +1,7 @@
 """The training step over domains, its hooks and its distributed set-up."""
 
+from cfcontra_mm.old_names import old_attributes
+
 from .checkpoints import AtomicCheckpointHook
 from .ddp import DomainDistributedDataParallel
 from .hooks import FiniteLossHook, SyncStatisticsHook, ValidationRandomStateHook
@@ -20,3 +22,5 @@ __all__ = [
     'ValidationRandomStateHook',
     'domain_step',
 ]
+
+__getattr__ = old_attributes(__name__, {'cfcontra_mm.translation': ['StyleSheetHook']})

@@ -22,6 +22,7 @@ from mmseg.registry import HOOKS
 from torch import Size, Tensor, nn
 
 from cfcontra_mm.errors import InputError
+from cfcontra_mm.files import whole_file
 from cfcontra_mm.models.parts import PARTS
 from cfcontra_mm.models.weights import read_checkpoint, weights_of
 
@@ -230,14 +231,10 @@ class AtomicLocalBackend(LocalBackend):
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
         """Write bytes; until all are on the disk the old file stays."""
-        path = Path(filepath)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f'{path.name}.tmp')
-        with temporary.open('wb') as file:
+        with whole_file(Path(filepath)) as temporary, temporary.open('wb') as file:
             file.write(obj)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
 
 
 register_backend('local_atomic', AtomicLocalBackend, force=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from mmseg.structures import SegDataSample
 from torch import Tensor
 
 from cfcontra_mm.errors import InputError
+from cfcontra_mm.files import whole_file, write_whole
 from cfcontra_mm.models.export import config_text, plain_config, plain_weights
 from cfcontra_mm.models.parts import PARTS
 from cfcontra_mm.models.weights import read_checkpoint, weights_of
@@ -56,13 +56,10 @@ def export_checkpoint(
     # On the CPU: a GPU's convolutions may round to ten bits.
     method = build_segmentor(cfg, checkpoint, path, 'cpu')
     _check_same(method, _build_plain(plain, weights, path), path)
-    out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
-    config, model = out / 'model.py', out / 'model.pth'
-    torch.save(dict(meta=meta, state_dict=weights), out / 'model.tmp.pth')
-    (out / 'model.tmp.py').write_text(config_text(plain), encoding='utf-8')
-    os.replace(out / 'model.tmp.pth', model)
-    os.replace(out / 'model.tmp.py', config)
+    config, model = Path(out, 'model.py'), Path(out, 'model.pth')
+    with whole_file(model) as temporary:
+        torch.save(dict(meta=meta, state_dict=weights), temporary)
+        write_whole(config, config_text(plain))
     return config, model
 
 

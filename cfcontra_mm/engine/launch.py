@@ -1,30 +1,24 @@
-"""What the command lines share: configs, processes, errors in one line."""
+"""Training and testing a config: its folders, its processes, its Runner."""
 
 from __future__ import annotations
 
 import argparse
-import functools
 import os
-import re
 import subprocess
-import sys
-import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from mmengine.config import Config, DictAction
-from mmengine.dist import is_main_process
+from mmengine.config import Config
+from mmengine.dist import init_dist, is_distributed, is_main_process
 from mmengine.runner import Runner, find_latest_checkpoint
 
-from cfcontra_mm.config.combination import run_name
-from cfcontra_mm.config.reading import open_config, override
+from cfcontra_mm.config import open_config, run_name
+from cfcontra_mm.datasets.folders import apply_folders, describe_folders
 from cfcontra_mm.errors import InputError
 
 from .amp import enable_amp
 from .checkpoints import use_safe_loading
-
-LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
 RANK_VARIABLES = {
     'slurm': ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
@@ -36,119 +30,17 @@ RANK_VARIABLES = {
 }
 """Where a launcher states the rank, the number of processes and the local rank."""
 
-USER_ERRORS = re.compile(
-    'is not in the .* registry|unexpected keyword argument|missing .* required'
-)
-"""What MMEngine's registries say about a mistake in a config."""
-
-
 _MISSING = (
     'sets no {}; name the config of a run, and give folders.val_images and '
     'folders.val_labels to test on your own folders'
 )
 
 
-def command_line(main: Callable[[], None]) -> Callable[[], None]:
-    """Decorate a tool's ``main``: a user's error becomes one line and exit status 2."""
-
-    @functools.wraps(main)
-    def run() -> None:
-        try:
-            main()
-        except InputError as error:
-            problem = _one_line(error)
-        except (KeyError, TypeError) as error:
-            problem = _config_problem(error)
-            if problem is None:
-                raise
-        else:
-            _leave_group()
-            return
-        # A progress line may stand unfinished.
-        print(f'\nerror: {problem}', file=sys.stderr, flush=True)
-        sys.exit(2)
-
-    return run
-
-
-def _leave_group() -> None:
-    """A process that ends before gloo's threads do is now and then aborted."""
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
-
-
-def _one_line(error: InputError) -> str:
-    """The message itself: a data worker's is the last line of a traceback."""
-    return str(error).strip().splitlines()[-1].split('InputError: ')[-1]
-
-
-def _config_problem(error: Exception) -> str | None:
-    frames = traceback.extract_tb(error.__traceback__)
-    built = any(frame.name == 'build_from_cfg' for frame in frames)
-    message = str(error.args[0]) if error.args else ''
-    if not built or not USER_ERRORS.search(message):
-        return None
-    return f'config: {message.splitlines()[0].split(". Please check")[0]}'
-
-
-class CfgOptions(DictAction):
-    """MMEngine's action for ``KEY=VALUE``, with an error for anything else."""
-
-    def __call__(self, parser, namespace, values, option_string=None) -> None:
-        """Parse the pairs."""
-        for value in values:
-            if '=' not in value:
-                parser.error(f'{option_string}: {value!r} is not KEY=VALUE')
-        super().__call__(parser, namespace, values, option_string)
-
-
-def add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options that training and testing share."""
-    parser.add_argument('--work-dir', help='default: work_dirs/METHOD/CONFIG')
-    add_network_arguments(parser)
-    add_options_argument(parser)
-    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
-    add_trust_argument(parser)
-    # torch.distributed.launch, which mim starts, passes it.
-    parser.add_argument('--local-rank', '--local_rank', help=argparse.SUPPRESS)
-
-
-def add_network_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options that run the method of a config elsewhere."""
-    for kind in ('network', 'pair'):
-        parser.add_argument(
-            f'--{kind}',
-            metavar='NAME',
-            help=f"one of configs/_base_/{kind}s, or a file, for the config's own",
-        )
-
-
-def add_options_argument(parser: argparse.ArgumentParser) -> None:
-    """Add the option that overrides settings of the config."""
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=CfgOptions,
-        default={},
-        metavar='KEY=VALUE',
-        help='override settings, for example train_cfg.max_iters=100',
-    )
-
-
-def add_trust_argument(parser: argparse.ArgumentParser) -> None:
-    """Add the option that lets a checkpoint hold more than weights."""
-    parser.add_argument(
-        '--trust-checkpoint',
-        action='store_true',
-        help='read a checkpoint that holds more than weights: it can run any code',
-    )
-
-
 def setup_config(args: argparse.Namespace, needs: Sequence[str]) -> Config:
     """Read the config of a run, with its folders, work dir and processes set up.
 
     Args:
-        args: ``config`` and what :func:`add_run_arguments` adds.
+        args: ``config`` and what ``add_run_arguments`` adds.
         needs: Keys that the config must have.
 
     Raises:
@@ -177,17 +69,14 @@ def load_config(
     Args:
         path: Config file.
         options: Settings by their dotted keys.
-        network: See :func:`~cfcontra_mm.config.reading.open_config`.
+        network: See :func:`~cfcontra_mm.config.open_config`.
         pair: See there.
 
     Raises:
         InputError: The file is missing or broken, or an option does not fit.
     """
-    cfg = open_config(path, network=network, pair=pair)
-    override(cfg, options, '--cfg-options')
+    cfg = open_config(path, options, network=network, pair=pair, origin='--cfg-options')
     if cfg.get('folders') is not None:
-        from cfcontra_mm.datasets.folders import apply_folders
-
         apply_folders(cfg)
     return cfg
 
@@ -218,6 +107,22 @@ def init_distributed(cfg: Config, launcher: str, local_rank: str | None) -> None
     if launcher in RANK_VARIABLES:
         _translate_ranks(launcher)
     torch.distributed.init_process_group('gloo')
+
+
+def init_workers(launcher: str, local_rank: str | None) -> None:
+    """Let several processes share work without a Runner, each on its own GPU, if any.
+
+    Args:
+        launcher: One of ``LAUNCHERS``.
+        local_rank: This process on its machine, if the launcher passes it.
+
+    Raises:
+        InputError: There are fewer GPUs than processes.
+    """
+    init_distributed(Config(), launcher, local_rank)
+    if launcher != 'none' and not is_distributed():
+        # No tensor is ever exchanged, so NCCL has nothing to do.
+        init_dist(launcher, backend='gloo')
 
 
 def _translate_ranks(launcher: str) -> None:
@@ -257,8 +162,6 @@ def train(cfg: Config, resume: str | None, amp: bool, seed: int | None) -> None:
     if cfg.get('load_from'):
         _check_exists(cfg.load_from)
     if cfg.get('folders') is not None and is_main_process():
-        from cfcontra_mm.datasets.folders import describe_folders
-
         print(describe_folders(cfg), flush=True)
     Runner.from_cfg(cfg).train()
 

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 
 from cfcontra_mm.datasets.domain import Draw, keep_random_state, seeded_as
 from cfcontra_mm.domains import DOMAINS
-from cfcontra_mm.methods.base import domain_inputs
+from cfcontra_mm.methods.passes import domain_inputs
 from cfcontra_mm.models.class_centers import ClassCenterBank
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from cfcontra_mm.datasets.domain import seeded
 from cfcontra_mm.domains import DOMAINS
 from cfcontra_mm.errors import InputError
-from cfcontra_mm.methods.base import DomainInputs, UDASegmentor, domain_inputs
+from cfcontra_mm.methods.passes import DomainInputs, Method, domain_inputs
 
 # Beside the keys of an image: (seed, count) of its transforms, (seed, count, 1) of
 # what a step draws for it.
@@ -70,7 +70,7 @@ def domain_step(
 
 
 @torch.no_grad()
-def make_passes(method: UDASegmentor, data: dict) -> dict[str, DomainInputs]:
+def make_passes(method: Method, data: dict) -> dict[str, DomainInputs]:
     """What the passes of a step run on, by their names, under the step's seed.
 
     Args:
@@ -87,7 +87,7 @@ def make_passes(method: UDASegmentor, data: dict) -> dict[str, DomainInputs]:
     return passes
 
 
-def _check_passes(method: UDASegmentor, passes: dict[str, DomainInputs]) -> None:
+def _check_passes(method: Method, passes: dict[str, DomainInputs]) -> None:
     kind = f'{type(method).__name__}.passes'
     if not passes:
         raise InputError(f'{kind}: gives no pass; a step needs one')

@@ -5,8 +5,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from mmengine.optim import OptimWrapper
@@ -14,61 +12,15 @@ from mmengine.structures import PixelData
 from mmseg.models import EncoderDecoder
 from mmseg.models.utils import resize
 from mmseg.registry import MODELS
-from mmseg.structures import SegDataSample
 from mmseg.utils import add_prefix
 from torch import Tensor, nn
 
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.models.copied_weights import SegmentorCopy
 from cfcontra_mm.models.supervision import supervised_loss
+from cfcontra_mm.old_names import old_attributes
 
-
-class DomainInputs(NamedTuple):
-    """What a pass runs on, without a graph.
-
-    Attributes:
-        images: Normalised images, (N, 3, H, W).
-        labels: Class of each pixel, (N, H, W), int64; ``None`` for the raw target.
-        data_samples: mmseg's samples, with the metainfo of each image.
-        weights: Weight of each pixel's label, (N, H, W); ``None`` for 1 everywhere.
-    """
-
-    images: Tensor
-    labels: Tensor | None
-    data_samples: list[SegDataSample]
-    weights: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class DomainView:
-    """One forward pass.
-
-    Attributes:
-        inputs: What went in.
-        features: Feature maps of the backbone, the deepest last, (N, D, h, w) each.
-        logits: Logits of every head at label size, (N, C, H, W), by the head's name:
-            'decode', and 'aux' where there is an auxiliary head, unless the method
-            names its own (:attr:`UDASegmentor.heads`).
-    """
-
-    inputs: DomainInputs
-    features: tuple[Tensor, ...]
-    logits: dict[str, Tensor]
-
-    @property
-    def images(self) -> Tensor:
-        """Normalised images, (N, 3, H, W)."""
-        return self.inputs.images
-
-    @property
-    def labels(self) -> Tensor | None:
-        """Class of each pixel, (N, H, W); ``None`` for the raw target."""
-        return self.inputs.labels
-
-    @property
-    def weights(self) -> Tensor | None:
-        """Weight of each pixel's label, (N, H, W); ``None`` for 1 everywhere."""
-        return self.inputs.weights
+from .passes import DomainInputs, DomainView, required
 
 
 class UDASegmentor(EncoderDecoder):
@@ -310,9 +262,17 @@ class UDASegmentor(EncoderDecoder):
         same = scores.argmax(dim=1, keepdim=True) == others.argmax(dim=1, keepdim=True)
         return dict(head_agreement=same)
 
+    def embed(self, features: tuple[Tensor, ...]) -> Tensor:
+        """Give what the method compares pixels by, (N, D, h, w): the deepest features.
+
+        Args:
+            features: Feature maps of the backbone.
+        """
+        return features[-1]
+
     def train_step(self, data: dict, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
         """One optimiser step over all passes; returns the values to log."""
-        # The engine stands above the methods; mmengine calls the step on the model.
+        # The one import that goes up: MMEngine calls the step on the model.
         from cfcontra_mm.engine.step import domain_step
 
         return domain_step(self, data, optim_wrapper)
@@ -327,33 +287,6 @@ def head_logits(
     )
 
 
-def required(domain: str, inputs: DomainInputs | None) -> DomainInputs:
-    """A domain's share of a batch, which must be there.
-
-    Raises:
-        InputError: It is not.
-    """
-    if inputs is None:
-        raise InputError(
-            f'a training batch holds no {domain} sample: train_dataloader.sampler.'
-            f'per_domain must name the {domain} and add up to train_dataloader.'
-            'batch_size'
-        )
-    return inputs
-
-
-def domain_inputs(batch: dict, domain: str) -> DomainInputs | None:
-    """One domain's share of a preprocessed batch, ``None`` if it has none.
-
-    Raises:
-        ValueError: If a target sample carries labels.
-    """
-    if domain not in batch:
-        return None
-    images, samples = batch[domain]['inputs'], batch[domain]['data_samples']
-    if domain == 'target':
-        if any('gt_sem_seg' in sample for sample in samples):
-            raise ValueError('a target sample carries labels during training')
-        return DomainInputs(images, None, samples)
-    labels = torch.cat([sample.gt_sem_seg.data for sample in samples])
-    return DomainInputs(images, labels, samples)
+__getattr__ = old_attributes(
+    __name__, {'cfcontra_mm.methods.passes': ['domain_inputs']}
+)

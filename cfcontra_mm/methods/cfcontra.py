@@ -95,6 +95,10 @@ class CFContra(MinEnt):
             head = MODELS.build(dict(in_channels=self.feature_channels) | cfg)
         return head, head.out_channels
 
+    def embed(self, features: tuple[Tensor, ...]) -> Tensor:
+        """Give the remapped features, (N, D, h, w), that centers are compared with."""
+        return self.projection_head(features[-1])
+
     def source_losses(self, source: DomainView) -> dict[str, Tensor]:
         """Supervised losses and the contrast of the source's features."""
         features, labels = self._labelled_pixels('source', source)
@@ -129,7 +133,7 @@ class CFContra(MinEnt):
 
     def _labelled_pixels(self, domain: str, view: DomainView) -> tuple[Tensor, Tensor]:
         """Remapped features (P, D) and their labels (P,), true or pseudo."""
-        remapped = self.projection_head(view.features[-1])
+        remapped = self.embed(view.features)
         pixels = remapped.permute(0, 2, 3, 1).flatten(0, 2)
         if domain == 'target':
             return pixels, self.pseudo_labels(pixels)
@@ -155,7 +159,7 @@ class CFContra(MinEnt):
 
     def measured_maps(self, features: tuple[Tensor, ...]) -> dict[str, Tensor]:
         """Adds the pseudo-labels ``pseudo_sem_seg``, at feature size (Table 4)."""
-        remapped = self.projection_head(features[-1])
+        remapped = self.embed(features)
         labels = self.pseudo_labels(remapped.permute(0, 2, 3, 1).flatten(0, 2))
         maps = labels.view(len(remapped), 1, *remapped.shape[2:])
         return super().measured_maps(features) | dict(pseudo_sem_seg=maps)

@@ -1,5 +1,7 @@
 """Parts of networks."""
 
+from cfcontra_mm.old_names import old_attributes
+
 from .backbone import DeepLabResNet
 from .class_centers import ClassCenterBank
 from .data_preprocessor import DomainPreprocessor
@@ -22,3 +24,14 @@ __all__ = [
     'Teacher',
     'TimmFeatures',
 ]
+
+__getattr__ = old_attributes(
+    __name__,
+    {
+        'cfcontra_mm.translation': [
+            'AdaINStyleTransfer',
+            'StylePreprocessor',
+            'VGGEncoder',
+        ]
+    },
+)

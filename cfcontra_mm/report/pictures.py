@@ -18,7 +18,7 @@ from cfcontra_mm.analysis import (
     read_features,
 )
 from cfcontra_mm.analysis.sheet import Sample, SampleSet, draw_panels, load_samples
-from cfcontra_mm.benchmark.runs.step import FEATURES, PREDICTIONS
+from cfcontra_mm.benchmark.results.records import FEATURES, PREDICTIONS
 from cfcontra_mm.engine.training_log import read_curves
 from cfcontra_mm.errors import InputError
 

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from cfcontra_mm.benchmark.results.records import write_whole
-from cfcontra_mm.benchmark.study.study import Study
+from cfcontra_mm.benchmark.study import Study
 from cfcontra_mm.benchmark.tables.formats import Table, table_cells
 from cfcontra_mm.benchmark.tables.selections import (
     CAPTION,
     compare_selections,
     selection_cells,
 )
+from cfcontra_mm.files import write_whole
 
 from .charts import bars
 from .page import Section, details, page, paragraphs, table

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cfcontra_mm.benchmark.results.records import Result
-from cfcontra_mm.benchmark.study.study import Study
+from cfcontra_mm.benchmark.results.results_file import Result
+from cfcontra_mm.benchmark.study import Study
 from cfcontra_mm.benchmark.tables.formats import Table, read_table
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from cfcontra_mm.errors import InputError
+from cfcontra_mm.files import whole_file, write_whole
 from cfcontra_mm.toystreets.labels import palette
 from cfcontra_mm.toystreets.render import VERSION, check_numbers, render
 
@@ -94,10 +95,7 @@ def _claim(root: Path, arguments: dict) -> None:
             raise InputError(
                 f'{root / name} exists but is not of ToyStreets: choose another folder'
             )
-    root.mkdir(parents=True, exist_ok=True)
-    temporary = root / f'{UNFINISHED}.tmp'
-    temporary.write_text(json.dumps(arguments, indent=1) + '\n')
-    os.replace(temporary, root / UNFINISHED)
+    write_whole(root / UNFINISHED, json.dumps(arguments, indent=1) + '\n')
 
 
 def _read(path: Path) -> dict | None:
@@ -146,7 +144,5 @@ def _write(job: _Job, seed: int, size: tuple[int, int]) -> None:
 
 
 def _save(picture: Image.Image, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{path.name}.tmp')
-    picture.save(temporary, 'PNG', compress_level=3)
-    os.replace(temporary, path)
+    with whole_file(path) as temporary:
+        picture.save(temporary, compress_level=3)

@@ -24,22 +24,25 @@ from mmengine.dist import (
     barrier,
     get_dist_info,
     get_world_size,
-    init_dist,
     is_distributed,
     is_main_process,
 )
 from mmengine.utils import track_iter_progress
 from torch.distributed import ProcessGroup
 
-from cfcontra_mm.engine.launch import init_distributed
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.version import __version__
 
 from .adain import AdaINStyleTransfer
 from .copy_folder import MANIFEST, UNFINISHED, begin_copy, check_out, write_picture
 from .copy_plan import Options, Plan, make_plan
-from .images import Statistics, picture_statistics, translate_picture
-from .stylize import naming, read_picture
+from .images import (
+    Statistics,
+    naming,
+    picture_statistics,
+    read_picture,
+    translate_picture,
+)
 
 MAX_WORKERS = 8
 """Pictures in memory at once; VGG-19 takes some 3 GB for one of GTA5."""
@@ -51,22 +54,6 @@ class _Job(NamedTuple):
     picture: str
     style: str
     copy: Path
-
-
-def init_processes(launcher: str, local_rank: str | None) -> None:
-    """Let several processes share the work, each on its own GPU where there are some.
-
-    Args:
-        launcher: One of ``LAUNCHERS`` in ``cfcontra_mm.engine.launch``.
-        local_rank: This process on its machine, if the launcher passes it.
-
-    Raises:
-        InputError: There are fewer GPUs than processes.
-    """
-    init_distributed(Config(), launcher, local_rank)
-    if launcher != 'none' and not is_distributed():
-        # No tensor is ever exchanged, so NCCL has nothing to do.
-        init_dist(launcher, backend='gloo')
 
 
 def translate_dataset(
@@ -201,7 +188,6 @@ class _Translator:
                     picture,
                     style,
                     self.options.alpha,
-                    self.options.preserve_color,
                 )
         except InputError as error:
             return str(error)

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from cfcontra_mm.errors import InputError
+from cfcontra_mm.files import temporary_name, whole_file, write_whole
 
 # Level 3 is three times as fast as Pillow's 6 for files 3 to 8 % larger (CamVid): on a
 # GPU translating is faster than packing. JPEG keeps the chroma at full resolution.
@@ -41,7 +42,7 @@ def check_out(out: Path, manifest: dict) -> bool:
             _check_same(out / name, manifest)
             return name == MANIFEST
     for entry in sorted(out.iterdir()):
-        if entry != _temporary(out / UNFINISHED):
+        if entry != temporary_name(out / UNFINISHED):
             raise InputError(
                 f'{entry}: is of no translation; choose a new or empty folder for --out'
             )
@@ -64,9 +65,7 @@ def _check_same(path: Path, manifest: dict) -> None:
 def begin_copy(out: Path, manifest: dict, links: dict[str, Path]) -> None:
     """Leave an unfinished manifest and all that is linked."""
     (out / MANIFEST).unlink(missing_ok=True)
-    temporary = _temporary(out / UNFINISHED)
-    temporary.write_text(json.dumps(manifest, indent=1) + '\n')
-    os.replace(temporary, out / UNFINISHED)
+    write_whole(out / UNFINISHED, json.dumps(manifest, indent=1) + '\n')
     for name, folder in links.items():
         if not os.path.lexists(out / name):
             _link(out / name, folder)
@@ -78,18 +77,11 @@ def _link(link: Path, folder: Path) -> None:
     try:
         link.symlink_to(folder.resolve(), target_is_directory=True)
     except OSError:
-        temporary = _temporary(link)
-        shutil.copytree(folder, temporary, dirs_exist_ok=True)
-        os.replace(temporary, link)
-
-
-def _temporary(path: Path) -> Path:
-    return path.with_name(f'.{path.name}.tmp')
+        with whole_file(link) as temporary:
+            shutil.copytree(folder, temporary, dirs_exist_ok=True)
 
 
 def write_picture(picture: np.ndarray, path: Path) -> None:
     """Write RGB, uint8, (H, W, 3); the file gets its name when it is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _temporary(path)
-    Image.fromarray(picture).save(temporary, **FORMATS[path.suffix.lower()])
-    os.replace(temporary, path)
+    with whole_file(path) as temporary:
+        Image.fromarray(picture).save(temporary, **FORMATS[path.suffix.lower()])

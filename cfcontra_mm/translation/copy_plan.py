@@ -14,13 +14,11 @@ from mmengine.config import Config
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
-from cfcontra_mm.datasets.files import IMAGE_SUFFIXES, list_files
-from cfcontra_mm.domains import DOMAINS
 from cfcontra_mm.errors import InputError
 
 from .copy_folder import FORMATS
 
-DIRECTIONS = ('source_to_target', 'target_to_source', 'both_to_style')
+DIRECTIONS = ('source_to_target', 'target_to_source')
 
 STYLE_REUSE = 10
 """Pictures that share a style picture.
@@ -38,9 +36,7 @@ class Options:
 
     Args:
         direction: One of ``DIRECTIONS``.
-        styles: Folder of the third style's pictures, for 'both_to_style' alone.
         alpha: Share of the style, from 0 to 1.
-        preserve_color: Whether only the luminance takes the style.
         seed: Of the choice of style pictures.
 
     Raises:
@@ -48,9 +44,7 @@ class Options:
     """
 
     direction: str = DIRECTIONS[0]
-    styles: str | None = None
     alpha: float = 1.0
-    preserve_color: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -58,14 +52,6 @@ class Options:
             raise InputError(f'--alpha: must be in 0-1, not {self.alpha}')
         if self.seed < 0:
             raise InputError(f'--seed: must be at least 0, not {self.seed}')
-        third = self.direction == 'both_to_style'
-        if third and self.styles is None:
-            raise InputError('--styles: name the folder of the third style')
-        if not third and self.styles is not None:
-            raise InputError(
-                f'--styles: {self.direction} takes the styles from the other domain; '
-                'leave it out or choose --direction both_to_style'
-            )
 
 
 class Plan(NamedTuple):
@@ -82,36 +68,19 @@ class Plan(NamedTuple):
 
 
 def make_plan(cfg: Config, out: Path, options: Options) -> Plan:
-    """What to do, all of it checked as far as can be without opening pictures."""
-    originals = _originals(cfg, options.direction)
-    style_folder, styles = _styles(cfg, options)
-    folders = [*(o.data_prefix['img_path'] for o in originals.values()), style_folder]
-    pictures: dict[str, str] = {}
-    links: dict[str, Path] = {}
-    for place, dataset in originals.items():
-        own, beside = _layout(dataset, out)
-        for picture in _pictures(dataset):
-            name = os.path.relpath(picture, dataset.data_prefix['img_path'])
-            pictures[Path(place, own, name).as_posix()] = picture
-        links |= {Path(place, name).as_posix(): to for name, to in beside.items()}
+    """What to do, all of it checked as far as can be without opening images."""
+    origin, lender = options.direction.split('_to_')
+    original, styles = _build(cfg, origin), _build(cfg, lender)
+    folder = original.data_prefix['img_path']
+    own, links = _layout(original, out)
+    pictures = {
+        Path(own, os.path.relpath(picture, folder)).as_posix(): picture
+        for picture in _pictures(original)
+    }
+    folders = [folder, styles.data_prefix['img_path']]
     _check_place(out, folders, pictures.values())
-    return Plan(pictures, assign_styles(pictures, styles, options.seed), links, folders)
-
-
-def _originals(cfg: Config, direction: str) -> dict[str, BaseSegDataset]:
-    """Each data set to copy, by its place in the output."""
-    if direction == 'both_to_style':
-        return {domain: _build(cfg, domain) for domain in DOMAINS}
-    return {'': _build(cfg, direction.split('_')[0])}
-
-
-def _styles(cfg: Config, options: Options) -> tuple[str, list[str]]:
-    """A folder and the pictures of it that can lend their style."""
-    if options.styles is not None:
-        names = list_files(options.styles, IMAGE_SUFFIXES, '--styles')
-        return options.styles, [os.path.join(options.styles, name) for name in names]
-    lender = _build(cfg, options.direction.split('_')[2])
-    return lender.data_prefix['img_path'], _pictures(lender)
+    chosen = assign_styles(pictures, _pictures(styles), options.seed)
+    return Plan(pictures, chosen, links, folders)
 
 
 def _build(cfg: Config, domain: str) -> BaseSegDataset:

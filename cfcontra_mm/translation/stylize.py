@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os.path as osp
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import numpy as np
 from mmcv.image import imresize
 from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
-from PIL import Image, ImageOps
 
 from cfcontra_mm.datasets.files import IMAGE_SUFFIXES, list_files
 from cfcontra_mm.errors import InputError
@@ -18,38 +15,11 @@ from cfcontra_mm.errors import InputError
 from .images import (
     Statistics,
     load_translator,
+    naming,
     picture_statistics,
+    read_picture,
     translate_picture,
 )
-
-
-def read_picture(path: str) -> np.ndarray:
-    """A picture, RGB, uint8, (H, W, 3), turned as its EXIF data say.
-
-    `LoadImage` turns it likewise, so labels that fit the one fit the other.
-
-    Raises:
-        InputError: The picture is missing, truncated or not a picture.
-    """
-    try:
-        # OpenCV, which LoadImage uses, lets truncated pictures pass.
-        with Image.open(path) as image:
-            turned = ImageOps.exif_transpose(image)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f'{path}: truncated or not a picture') from error
-    if turned.mode.startswith('I'):
-        # 16 bits of grey, which Pillow would clip instead of scale.
-        turned = Image.fromarray((np.asarray(turned) // 256).astype(np.uint8))
-    return np.array(turned.convert('RGB'))
-
-
-@contextmanager
-def naming(path: str) -> Iterator[None]:
-    """Puts the picture's path before what is wrong with it."""
-    try:
-        yield
-    except InputError as error:
-        raise InputError(f'{path}: {error}') from error
 
 
 @TRANSFORMS.register_module()
@@ -65,7 +35,6 @@ class AdaINStylize(BaseTransform):
         styles: Folder of the pictures that lend their style, subfolders included.
         alpha: Share of the style, from 0 to 1.
         prob: Probability that a picture is stylised.
-        preserve_color: Whether only the luminance takes the style.
         style_scale: Width and height that the pictures that lend their style are
             resized to, for images that are resized before they are stylised; their
             own if ``None``.
@@ -82,7 +51,6 @@ class AdaINStylize(BaseTransform):
         styles: str,
         alpha: float = 1.0,
         prob: float = 1.0,
-        preserve_color: bool = False,
         style_scale: tuple[int, int] | None = None,
     ) -> None:
         for name, share in dict(alpha=alpha, prob=prob).items():
@@ -90,7 +58,7 @@ class AdaINStylize(BaseTransform):
                 raise InputError(f'AdaINStylize.{name}: must be in 0-1, not {share}')
         names = list_files(styles, IMAGE_SUFFIXES, 'AdaINStylize.styles')
         self.styles = [osp.join(styles, name) for name in names]
-        self.alpha, self.prob, self.preserve_color = alpha, prob, preserve_color
+        self.alpha, self.prob = alpha, prob
         self.style_scale = style_scale
         # Here, so that errors come before training and forked workers share it.
         self.model = load_translator(config, checkpoint)
@@ -108,7 +76,6 @@ class AdaINStylize(BaseTransform):
                 results['img'][..., ::-1],
                 statistics,
                 self.alpha,
-                self.preserve_color,
             )
         results['img'] = np.ascontiguousarray(translated[..., ::-1])
         return results
@@ -127,6 +94,5 @@ class AdaINStylize(BaseTransform):
     def __repr__(self) -> str:
         return (
             f'{type(self).__name__}(styles={len(self.styles)}, alpha={self.alpha}, '
-            f'prob={self.prob}, preserve_color={self.preserve_color}, '
-            f'style_scale={self.style_scale})'
+            f'prob={self.prob}, style_scale={self.style_scale})'
         )

@@ -43,7 +43,7 @@ def test_the_demo_hands_its_options_on(monkeypatch):
     monkeypatch.setattr(sys, 'argv', ['demo.py', *options, '--all'])
     runpy.run_path(str(DEMO), run_name='__main__')
     (command,) = calls
-    study = 'configs/benchmarks/toystreets.py'
+    study = 'configs/studies/toystreets.py'
     assert command == [sys.executable, str(TOOL), study, *options]
 
 

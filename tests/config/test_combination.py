@@ -249,9 +249,7 @@ def test_unknown_parts(parts, said):
     assert '\n' not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    'config', ['adain/adain_toystreets.py', 'benchmarks/camvid.py']
-)
+@pytest.mark.parametrize('config', ['adain/adain_toystreets.py', 'studies/camvid.py'])
 def test_a_config_without_network_and_pair_is_refused(config):
     with pytest.raises(
         InputError, match=rf'{config}: stands on no _base_/NETWORK_PAIR'

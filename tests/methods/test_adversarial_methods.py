@@ -10,7 +10,7 @@ from mmengine.logging import MessageHub
 from torch.nn.functional import interpolate
 
 from cfcontra_mm.errors import InputError
-from cfcontra_mm.methods.base import domain_inputs
+from cfcontra_mm.methods.passes import domain_inputs
 from cfcontra_mm.models.classifiers import add_classifier
 
 CLASSES = 19

@@ -12,7 +12,7 @@ from cfcontra_mm.contract.tiny import build_optimizer
 from cfcontra_mm.engine import domain_step
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.methods import DomainInputs, MinEnt, SourceOnly, UDASegmentor
-from cfcontra_mm.methods.base import domain_inputs
+from cfcontra_mm.methods.passes import domain_inputs
 
 
 def build(kind, folder='source_only', **changes):

@@ -16,7 +16,7 @@ from helpers import (
 
 from cfcontra_mm.engine.memory_bank import move_centers
 from cfcontra_mm.errors import InputError
-from cfcontra_mm.methods.base import domain_inputs
+from cfcontra_mm.methods.passes import domain_inputs
 
 IGNORE = 255
 ENTROPY = dict(type='EntropyLoss')

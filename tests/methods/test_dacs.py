@@ -20,7 +20,7 @@ from cfcontra_mm.datasets.domain import seeded, seeded_as
 from cfcontra_mm.engine import domain_step
 from cfcontra_mm.engine.step import OF_STEP
 from cfcontra_mm.errors import InputError
-from cfcontra_mm.methods.base import DomainInputs, domain_inputs
+from cfcontra_mm.methods.passes import DomainInputs, domain_inputs
 
 SEED, SIZE, STEPS = 11, (32, 64), 3
 THRESHOLD, MOMENTUM = 0.968, 0.99

@@ -15,7 +15,7 @@ from torch import nn
 
 from cfcontra_mm.engine import domain_step
 from cfcontra_mm.methods import SourceOnly
-from cfcontra_mm.methods.base import DomainInputs
+from cfcontra_mm.methods.passes import DomainInputs
 from cfcontra_mm.models import Teacher
 
 

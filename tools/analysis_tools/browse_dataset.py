@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from cfcontra_mm.analysis.arguments import add_config_arguments, positive
 from cfcontra_mm.analysis.browse import browse
-from cfcontra_mm.engine.launch import command_line, load_config
+from cfcontra_mm.command_line import add_config_arguments, command_line, positive
+from cfcontra_mm.engine.launch import load_config
 
 
 def parse_args() -> argparse.Namespace:

@@ -4,9 +4,9 @@ import argparse
 from pathlib import Path
 
 from cfcontra_mm.analysis import class_names, count_confusion, draw_confusion
-from cfcontra_mm.analysis.arguments import add_config_arguments
 from cfcontra_mm.analysis.output import write_picture
-from cfcontra_mm.engine.launch import command_line, load_config
+from cfcontra_mm.command_line import add_config_arguments, command_line
+from cfcontra_mm.engine.launch import load_config
 
 
 def parse_args() -> argparse.Namespace:

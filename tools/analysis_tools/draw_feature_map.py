@@ -4,9 +4,8 @@ import argparse
 from pathlib import Path
 
 from cfcontra_mm.analysis import draw_feature_map, read_features
-from cfcontra_mm.analysis.arguments import named_path
 from cfcontra_mm.analysis.output import write_picture
-from cfcontra_mm.engine.launch import command_line
+from cfcontra_mm.command_line import command_line, named_path
 
 
 def parse_args() -> argparse.Namespace:

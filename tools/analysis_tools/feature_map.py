@@ -7,10 +7,14 @@ both domains are read, to choose and colour the pixels.
 import argparse
 from pathlib import Path
 
-from cfcontra_mm.analysis.arguments import add_config_arguments
 from cfcontra_mm.analysis.feature_map import write_features
 from cfcontra_mm.analysis.features import collect_features
-from cfcontra_mm.engine.launch import add_trust_argument, command_line, load_config
+from cfcontra_mm.command_line import (
+    add_config_arguments,
+    add_trust_argument,
+    command_line,
+)
+from cfcontra_mm.engine.launch import load_config
 
 
 def parse_args() -> argparse.Namespace:

@@ -6,7 +6,7 @@ from pathlib import Path
 from cfcontra_mm.analysis import draw_curves
 from cfcontra_mm.analysis.curves import read_runs
 from cfcontra_mm.analysis.output import write_picture
-from cfcontra_mm.engine.launch import command_line
+from cfcontra_mm.command_line import command_line
 
 
 def parse_args() -> argparse.Namespace:

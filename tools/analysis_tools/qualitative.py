@@ -3,10 +3,15 @@
 import argparse
 from pathlib import Path
 
-from cfcontra_mm.analysis.arguments import add_config_arguments, named_path, positive
 from cfcontra_mm.analysis.output import write_picture
 from cfcontra_mm.analysis.sheet import draw_sheet, load_samples
-from cfcontra_mm.engine.launch import command_line, load_config
+from cfcontra_mm.command_line import (
+    add_config_arguments,
+    command_line,
+    named_path,
+    positive,
+)
+from cfcontra_mm.engine.launch import load_config
 
 
 def parse_args() -> argparse.Namespace:

@@ -30,10 +30,18 @@ LIBRARIES = {'mmcv', 'mmdet', 'mmengine', 'mmpretrain', 'mmseg', 'timm', 'torch'
 INSTALLED = {'site-packages', 'dist-packages'}
 """Folders whose modules have nothing to do with each other."""
 
-TRAINING = ('cfcontra_mm.engine.launch', 'cfcontra_mm.engine.step')
+TRAINING = (
+    'cfcontra_mm.command_line',
+    'cfcontra_mm.engine.launch',
+    'cfcontra_mm.engine.step',
+)
 """What trains and tests any config."""
 
-TRANSLATION = ('cfcontra_mm.engine.launch', 'cfcontra_mm.translation.copy_dataset')
+TRANSLATION = (
+    'cfcontra_mm.command_line',
+    'cfcontra_mm.engine.launch',
+    'cfcontra_mm.translation.copy_dataset',
+)
 """What copies data in another style."""
 
 RENDERER = ('cfcontra_mm.toystreets.write',)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
 
-from cfcontra_mm.benchmark.results.records import read_record
-from cfcontra_mm.benchmark.study.study import Study
+from cfcontra_mm.benchmark.study import Study
 from cfcontra_mm.errors import InputError
 
 from .plan import distinct_runs
-from .step import Run, Step, tool
+from .run import Run
+from .step import Step, tool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FeatureStep(Step):
     """The collection of a run's pixel features, in the run's own folder.
 
@@ -24,36 +23,23 @@ class FeatureStep(Step):
     """
 
     run: Run
-    max_iters: ClassVar[int] = 0
-    cost: ClassVar[float] = 1.0
+
+    @classmethod
+    def of(cls, run: Run) -> FeatureStep:
+        """Make the step of a run."""
+        return cls(
+            run=run,
+            config=run.config,
+            identity=f'features {run.identity}',
+            work_dir=run.work_dir,
+            needs=(run,),
+            settings=run.settings,
+            sources=run.sources,
+        )
 
     @property
     def label(self) -> str:
         return f'features of {self.run.label}'
-
-    @property
-    def needs(self) -> tuple[Run, ...]:
-        return (self.run,)
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        return self.run.settings
-
-    @property
-    def sources(self) -> Mapping[str, str]:
-        return self.run.sources
-
-    @property
-    def config(self) -> str:
-        return self.run.config
-
-    @property
-    def identity(self) -> str:
-        return f'features {self.run.identity}'
-
-    @property
-    def work_dir(self) -> Path:
-        return self.run.work_dir
 
     @property
     def lock(self) -> Path:
@@ -84,7 +70,7 @@ def missing_features(study: Study, runs: Sequence[Run], seed: int) -> list[Featu
     """What is still to be collected: of each row that asks for it, one seed's run."""
     asked = {r.identity for r in runs if r.row in study.feature_rows and r.seed == seed}
     return [
-        FeatureStep(run)
+        FeatureStep.of(run)
         for run in distinct_runs(runs)
         if run.identity in asked and not run.features.exists() and _has_weights(run)
     ]
@@ -92,4 +78,4 @@ def missing_features(study: Study, runs: Sequence[Run], seed: int) -> list[Featu
 
 def _has_weights(run: Run) -> bool:
     """Whether the run has its weights or will have them, and no one removed them."""
-    return run.final_checkpoint.exists() or read_record(run) is None
+    return run.final_checkpoint.exists() or run.record() is None

@@ -9,31 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import TextIO
 
-from cfcontra_mm.analysis.sheet import draw_sheet, load_samples
-from cfcontra_mm.benchmark.results.records import (
+from cfcontra_mm.benchmark.results.results_file import (
     follow_folders,
-    read_record,
     read_results,
     write_results,
-    write_whole,
 )
-from cfcontra_mm.benchmark.study.study import Study
-from cfcontra_mm.benchmark.tables.formats import (
-    csv_table,
-    latex_table,
-    markdown_table,
-    read_table,
-    text_table,
-)
-from cfcontra_mm.benchmark.tables.selections import (
-    CAPTION,
-    compare_selections,
-    selection_csv,
-    selection_latex,
-    selection_text,
-)
-from cfcontra_mm.errors import InputError
-from cfcontra_mm.files import whole_file
+from cfcontra_mm.benchmark.study import Study
+from cfcontra_mm.benchmark.tables.write import write_tables
 from cfcontra_mm.toystreets import write_toystreets
 
 from .cluster import Cluster, ClusterPool
@@ -43,10 +25,10 @@ from .plan import choose_runs, distinct_runs, plan_runs
 from .pool import Job, Pool, device_environments, finished_status
 from .preparations import unfinished_needs
 from .progress import ProgressPrinter, Status, format_seconds
-from .step import Run, Step
+from .run import Run
+from .step import Step
 
 POLL_SECONDS = 0.5
-SHEET_ROWS = 4
 LOG_TAIL_LINES = 12
 # Exit status of a process that Ctrl-C ended.
 INTERRUPTED = 130
@@ -65,9 +47,9 @@ def run_study(
 ) -> int:
     """Train and test what is unfinished, then print and write the table.
 
-    Writes ``results.jsonl``, the table, ``sheet.png`` and the logs of
-    ``preparations/`` into ``out``. Runs have their folders in ``runs/`` beside it, for
-    all studies there; preparations write to the folders that the configs refer to.
+    Writes ``results.jsonl``, the table and the logs of ``preparations/`` into ``out``.
+    Runs have their folders in ``runs/`` beside it, for all studies there; preparations
+    write to the folders that the configs refer to.
 
     Args:
         study: What to compare.
@@ -90,6 +72,7 @@ def run_study(
     seeds = tuple(dict.fromkeys(seeds or study.seeds))
     # The others too, as what is known of them stays in the results.
     runs = plan_runs(study, _all_seeds(study, seeds, out), out)
+    entries = [run.entry for run in runs]
     chosen = [run for run in runs if run.seed in seeds]
     wanted, again = choose_runs(study, chosen, only, rerun)
     busy = (
@@ -98,18 +81,18 @@ def run_study(
     )
     with locked(out / '.lock', busy) as lock, terminable():
         if again:
-            write_results(runs, {}, out)
+            write_results(entries, {}, out)
             _set_aside(again, out)
         start = partial(_start, tools=tools, cluster=cluster, lock=lock)
         failed, interrupted = _run_all(study, wanted, seeds[0], start)
-        write_results(runs, {job.step.identity: job.error for job in failed}, out)
+        errors = {job.step.identity: job.error for job in failed}
+        write_results(entries, errors, out)
         if interrupted:
             print(stopped(bool(rerun)))
             return INTERRUPTED
         print('All runs have ended.')
         write_tables(study, out, seeds)
         _print_failures(failed)
-        _write_sheet(study, [run for run in runs if run.seed == seeds[0]], out)
     return 1 if failed else 0
 
 
@@ -122,7 +105,7 @@ def stopped(rerun: bool) -> str:
 def _set_aside(runs: Sequence[Run], out: Path) -> None:
     """Move the folders of runs away, so that they are trained from the start."""
     runs = distinct_runs(runs)
-    steps = [*runs, *map(FeatureStep, runs)]
+    steps = [*runs, *map(FeatureStep.of, runs)]
     refuse_jobs(steps)
     moved = {}
     with own_folders(steps):
@@ -163,7 +146,7 @@ def _finish_runs(
     failed: list[Job],
 ) -> None:
     """Bring every run to its record and features; note the jobs that failed."""
-    records = {run: read_record(run) for run in runs}
+    records = {run: run.record() for run in runs}
     unfinished = [run for run, record in records.items() if record is None]
     finished = [finished_status(run, r) for run, r in records.items() if r is not None]
     preparations = unfinished_needs(unfinished)
@@ -219,49 +202,6 @@ def _outcome(job: Job) -> str:
         return f'{job.step.label} failed: {job.error}'
     crash = f', restarted once: {job.crash}' if job.crash else ''
     return f'{job.step.label}: {job.outcome} ({format_seconds(job.seconds)}){crash}'
-
-
-def write_tables(study: Study, out: Path, seeds: Sequence[int] = ()) -> None:
-    """Print the table and write it in every format, from ``out/results.jsonl`` alone.
-
-    Args:
-        study: What was compared.
-        out: Folder of the study's results.
-        seeds: In place of the study's seeds.
-
-    Raises:
-        InputError: There are no results, or they do not belong together.
-    """
-    table, results = read_table(study, out, seeds)
-    text = f'{text_table(table)}\n{table.caption()}\n'
-    markdown = f'{markdown_table(table)}\n\n{table.caption()}\n'
-    tabular = latex_table(table) + '\n'
-    if selections := compare_selections(study, table.seeds, results):
-        text += f'\n{selection_text(selections)}\n{CAPTION}\n'
-        markdown += f'\n{selection_text(selections, markdown=True)}\n\n{CAPTION}\n'
-        tabular += f'\n{selection_latex(selections)}\n'
-        write_whole(out / 'selection.csv', selection_csv(selections))
-    print(text, end='')
-    write_whole(out / 'table.txt', text)
-    write_whole(out / 'table.md', markdown)
-    write_whole(out / 'table_short.md', markdown_table(table, classes=False) + '\n')
-    write_whole(out / 'table.tex', tabular)
-    write_whole(out / 'table.csv', csv_table(table))
-    print(f'Written: {out}/table.txt, .md, .tex and .csv')
-
-
-def _write_sheet(study: Study, runs: Sequence[Run], out: Path) -> None:
-    predictions = {
-        run.row: run.predictions if read_record(run) else None for run in runs
-    }
-    try:
-        sheet = draw_sheet(load_samples(study.test_config(), SHEET_ROWS), predictions)
-    except (InputError, OSError) as error:
-        print(f'No sheet of predictions: {error}')
-        return
-    with whole_file(out / 'sheet.png') as temporary:
-        sheet.save(temporary)
-    print(f'Written: {out}/sheet.png')
 
 
 def _print_failures(failed: Sequence[Job]) -> None:

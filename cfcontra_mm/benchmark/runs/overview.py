@@ -8,14 +8,14 @@ from pathlib import Path
 
 from prettytable import PrettyTable
 
-from cfcontra_mm.benchmark.results.records import read_record
-from cfcontra_mm.benchmark.study.study import Study
+from cfcontra_mm.benchmark.study import Study
 
 from .plan import choose_runs, distinct_runs, plan_runs
 from .pool import device_environments, finished_status
 from .preparations import unfinished_needs
 from .progress import Status, format_seconds, seconds_left
-from .step import Run, Step
+from .run import Run
+from .step import Step
 
 
 def overview(
@@ -56,13 +56,13 @@ def overview(
 
 
 def _finished(run: Run) -> Status | None:
-    record = read_record(run)
+    record = run.record()
     return finished_status(run, record) if record else None
 
 
 def _queued(step: Step, anew: bool) -> Status:
     iteration = 0 if anew else step.iteration()
-    return Status(step.label, 'queued', iteration, step.max_iters, step.cost, None)
+    return Status(step.label, 'queued', iteration, step.max_iters, None)
 
 
 def _cells(status: Status) -> list[str]:

@@ -21,18 +21,19 @@ from cfcontra_mm.benchmark.results.sources import (
     SourceTree,
     strings,
 )
-from cfcontra_mm.benchmark.study.fields import for_seed
-from cfcontra_mm.benchmark.study.study import (
+from cfcontra_mm.benchmark.study import (
     Preparation,
     Row,
     Study,
     default_work_dir,
-    read_config,
 )
+from cfcontra_mm.benchmark.study.fields import for_seed
+from cfcontra_mm.config import open_config
 from cfcontra_mm.errors import InputError
+from cfcontra_mm.files import file_name
 
 from .preparations import PreparationStep, Training, Translation
-from .step import Run
+from .run import Run
 
 
 def plan_runs(study: Study, seeds: tuple[int, ...], out: Path) -> list[Run]:
@@ -126,7 +127,6 @@ class _Planner:
             config=row.config,
             seed=seed,
             max_iters=_max_iters(config, row.config),
-            cost=row.cost,
             identity=identity,
             work_dir=_run_folder(self.out.parent / 'runs', row.name, seed, identity),
             settings=config.to_dict(),
@@ -174,28 +174,27 @@ class _Planner:
         needs: tuple[PreparationStep, ...],
     ) -> PreparationStep:
         kind, path = preparation.kind, preparation.config
-        config = read_config(path, for_seed(preparation.overrides, seed))
+        config = open_config(
+            path, for_seed(preparation.overrides, seed), import_modules=False
+        )
         folder = preparation.folder(seed)
         made = dict(kind=kind, out=str(folder) if preparation.out else None, seed=seed)
         sources = self._sources(config, TRAINING if kind == 'train' else TRANSLATION)
-        label, name = preparation.name, _file_name(preparation.name)
-        if seed is not None:
-            label, name = f'{label} seed {seed}', f'{name}_seed{seed}'
         common = dict(
-            label=label,
+            name=preparation.name,
             config=path,
             seed=seed,
             settings=config.to_dict(),
             identity=self._identity(config, sources, needs, **made),
             work_dir=folder,
-            log=self.out / 'preparations' / f'{name}.log',
+            logs=self.out / 'preparations',
             needs=needs,
             sources=sources,
         )
         if kind == 'train':
             return Training(max_iters=_max_iters(config, path), **common)
         checkpoint = _translator(config, path, needs)
-        return Translation(max_iters=0, checkpoint=checkpoint, **common)
+        return Translation(checkpoint=checkpoint, **common)
 
     def _sources(self, config: Config, modules: Sequence[str]) -> dict[str, str]:
         imports = (config.get('custom_imports') or {}).get('imports') or ()
@@ -231,7 +230,7 @@ class _Planner:
 def _run_folder(runs: Path, row: str, seed: int, identity: str) -> Path:
     """The folder that a run of the same settings began in any study, or a new one."""
     mark = identity[:8]
-    new = runs / f'{_file_name(row)}_seed{seed}_{mark}'
+    new = runs / f'{file_name(row)}_seed{seed}_{mark}'
     return min(runs.glob(f'*_seed{seed}_{mark}'), default=new)
 
 
@@ -253,7 +252,3 @@ def _max_iters(config: Config, path: str) -> int:
     if not max_iters:
         raise InputError(f'{path}: train_cfg.max_iters is not set; set the iterations')
     return max_iters
-
-
-def _file_name(name: str) -> str:
-    return re.sub(r'[^\w.-]+', '-', name)

@@ -18,7 +18,8 @@ from cfcontra_mm.benchmark.results.records import Record
 from cfcontra_mm.errors import InputError
 
 from .progress import RUNNING, Status, read_training
-from .step import Run, Step
+from .run import Run
+from .step import Step
 
 GRACE_SECONDS = 10.0
 # The last line of a traceback, or what a tool says of bad input.
@@ -165,7 +166,6 @@ class Job:
             self.state,
             max(iteration, self.resumed_from),
             self.step.max_iters,
-            self.step.cost,
             self.seconds_per_iter,
             miou,
         )
@@ -213,7 +213,7 @@ class Pool:
     ) -> None:
         needed = {need for step in steps for need in step.needs}
         order = sorted(
-            steps, key=lambda s: (s in needed, _expected_time(s)), reverse=True
+            steps, key=lambda s: (s in needed, _iterations_left(s)), reverse=True
         )
         self.jobs = {step: self.new_job(step) for step in order}
         self.queue = list(self.jobs.values())
@@ -291,8 +291,8 @@ def finished_status(run: Run, record: Record) -> Status:
     """Where a run stands that an earlier call finished."""
     trained = run.max_iters - record.resumed_from
     pace = record.wall_seconds / trained if trained else None
-    return Status(run.label, 'done', run.max_iters, run.max_iters, run.cost, pace)
+    return Status(run.label, 'done', run.max_iters, run.max_iters, pace)
 
 
-def _expected_time(step: Step) -> float:
-    return step.cost * (step.max_iters - step.iteration())
+def _iterations_left(step: Step) -> int:
+    return step.max_iters - step.iteration()

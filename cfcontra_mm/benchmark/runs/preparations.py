@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
 
-from cfcontra_mm.benchmark.results.records import write_whole
 from cfcontra_mm.errors import InputError
+from cfcontra_mm.files import file_name, write_whole
 
 from .step import Step, tool
 
@@ -23,29 +22,25 @@ class PreparationStep(Step):
     knows its own folder, and neither reuses nor overwrites what others left there.
 
     Args:
-        label: Name of the preparation.
-        config: Config file.
-        max_iters: Iterations of its training, 0 without one.
-        identity: sha256 of all that the outcome depends on.
-        work_dir: Folder that it fills.
-        log: File that takes what the processes print.
-        needs: Preparations that must be finished before it starts.
-        settings: All settings, as the study resolved the config.
+        name: Name of the preparation.
+        logs: Folder of its log.
         seed: Of everything random in it; None for the config's own.
-        sources: Digests of the source files that it runs, by path.
+        needs: Preparations that must be finished before it starts.
     """
 
-    label: str
-    config: str
-    max_iters: int
-    identity: str
-    work_dir: Path
-    log: Path
-    needs: tuple[PreparationStep, ...]
-    settings: dict[str, Any] = field(hash=False, repr=False)
+    name: str
+    logs: Path
     seed: int | None = None
-    sources: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
-    cost: ClassVar[float] = 1.0
+    needs: tuple[PreparationStep, ...] = ()
+
+    @property
+    def label(self) -> str:
+        return self.name if self.seed is None else f'{self.name} seed {self.seed}'
+
+    @property
+    def log(self) -> Path:
+        suffix = '' if self.seed is None else f'_seed{self.seed}'
+        return self.logs / f'{file_name(self.name)}{suffix}.log'
 
     @property
     def seed_arguments(self) -> list[str]:

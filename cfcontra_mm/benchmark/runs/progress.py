@@ -34,7 +34,6 @@ class Status:
         state: 'queued', one of ``RUNNING``, 'done' or 'failed'.
         iteration: Iterations behind it.
         max_iters: Iterations in all, 0 for a step that does not count them.
-        cost: Time of one iteration relative to other steps.
         seconds_per_iter: As measured, None before the first log entry.
         latest_miou: Of the last validation, None before the first.
     """
@@ -43,7 +42,6 @@ class Status:
     state: str
     iteration: int
     max_iters: int
-    cost: float
     seconds_per_iter: float | None
     latest_miou: float | None = None
 
@@ -71,19 +69,19 @@ def read_training(
 
 
 def seconds_left(statuses: Sequence[Status], num_workers: int) -> float | None:
-    """Time until the last iteration of all steps, None while no speed is known.
+    """Time until the last iteration of all steps, None while no pace is known.
 
     Steps at work end on their own; each one that waits goes to the worker that is free
-    first, as if what it needs were finished. A step that has no speed yet is taken to
-    go at the mean of the measured ones, scaled by its cost.
+    first, as if what it needs were finished. A step that has no pace yet is taken to
+    go at the mean of the measured ones.
     """
-    speeds = [s.seconds_per_iter / s.cost for s in statuses if s.seconds_per_iter]
-    if not speeds:
+    paces = [s.seconds_per_iter for s in statuses if s.seconds_per_iter]
+    if not paces:
         return None
-    unit = sum(speeds) / len(speeds)
+    mean = sum(paces) / len(paces)
 
     def left(status: Status) -> float:
-        pace = status.seconds_per_iter or unit * status.cost
+        pace = status.seconds_per_iter or mean
         return (status.max_iters - status.iteration) * pace
 
     at_work = [left(s) for s in statuses if s.state in AT_WORK]

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cfcontra_mm.benchmark.results.records import write_whole
 from cfcontra_mm.errors import InputError
+from cfcontra_mm.files import write_whole
 
 from .cluster import Cluster, Ended, require, work
 from .step import Step

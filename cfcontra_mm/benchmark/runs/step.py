@@ -2,55 +2,50 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 from pprint import pformat
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from cfcontra_mm.benchmark.results.provenance import git_state
-from cfcontra_mm.benchmark.results.records import make_record, write_record, write_whole
 from cfcontra_mm.benchmark.results.sources import changed_file
 from cfcontra_mm.errors import InputError
-
-if TYPE_CHECKING:
-    from .preparations import PreparationStep
-
-# What a run keeps in its folder.
-PREDICTIONS = 'predictions'
-FEATURES = 'features.npz'
+from cfcontra_mm.files import write_whole
 
 
+@dataclass(frozen=True, kw_only=True)
 class Step(ABC):
     """Processes to run one after the other, once all that they need is finished.
 
-    Attributes:
-        label: Name for people.
+    Args:
         config: Config file.
-        max_iters: Iterations of its training, 0 without one.
-        cost: Rough time of one iteration relative to other steps.
         identity: sha256 of all that the outcome depends on.
         work_dir: Folder that it fills.
-        log: File that takes what the processes print.
+        max_iters: Iterations of its training, 0 without one.
         needs: Steps that must be finished before it starts.
         settings: All settings, as the study resolved the config.
         sources: Digests of the source files that it runs, by path.
     """
 
-    label: str
     config: str
-    max_iters: int
-    cost: float
     identity: str
     work_dir: Path
-    log: Path
-    needs: tuple[Step, ...]
-    settings: dict[str, Any]
-    sources: Mapping[str, str]
+    max_iters: int = 0
+    needs: tuple[Step, ...] = ()
+    settings: dict[str, Any] = field(hash=False, repr=False)
+    sources: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
+
+    @property
+    @abstractmethod
+    def label(self) -> str:
+        """Name for people."""
+
+    @property
+    @abstractmethod
+    def log(self) -> Path:
+        """File that takes what the processes print."""
 
     @property
     def settings_file(self) -> Path:
@@ -145,95 +140,6 @@ class Step(ABC):
         Raises:
             InputError: They left no usable result.
         """
-
-
-@dataclass(frozen=True)
-class Run(Step):
-    """One row with one seed: a training and its test.
-
-    Args:
-        row: Name of the row.
-        config: Config file.
-        seed: Seed of the training.
-        max_iters: Iterations that the config asks for.
-        cost: See :class:`Row`.
-        identity: sha256 of all that the result depends on.
-        work_dir: Folder of the run. Its name holds the identity, so a changed
-            config starts in a new folder and never resumes from another's weights.
-        settings: All settings, as the study resolved the config.
-        overrides: Those in place of the config's own, by their dotted keys.
-        needs: Preparations that must be finished before it starts.
-        sources: Digests of the source files that it runs, by path.
-    """
-
-    row: str
-    config: str
-    seed: int
-    max_iters: int
-    cost: float
-    identity: str
-    work_dir: Path
-    settings: dict[str, Any] = field(hash=False, repr=False)
-    overrides: dict[str, Any] = field(default_factory=dict, hash=False)
-    needs: tuple[PreparationStep, ...] = ()
-    sources: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
-
-    @property
-    def label(self) -> str:
-        return f'{self.row} seed {self.seed}'
-
-    @property
-    def key(self) -> tuple[str, int]:
-        return self.row, self.seed
-
-    @property
-    def predictions(self) -> Path:
-        return self.work_dir / PREDICTIONS
-
-    @property
-    def features(self) -> Path:
-        """Pixel features, of some runs; see :class:`.feature_step.FeatureStep`."""
-        return self.work_dir / FEATURES
-
-    @property
-    def per_image(self) -> Path:
-        return self.predictions / 'per_image.npz'
-
-    @property
-    def log(self) -> Path:
-        return self.work_dir / 'log.txt'
-
-    @property
-    def git_note(self) -> Path:
-        """State of the code that the processes run, which may change before the end."""
-        return self.settings_file.with_name('git.json')
-
-    def set_aside(self) -> Path | None:
-        """Move what is in the folder to one that no plan looks into; None for none."""
-        if not self.work_dir.exists():
-            return None
-        names = (f'{self.work_dir.name}.before-{n}' for n in count(1))
-        asides = map(self.work_dir.with_name, names)
-        return self.work_dir.rename(next(a for a in asides if not a.exists()))
-
-    def begin(self) -> None:
-        """Also note the state of the code that is about to run."""
-        super().begin()
-        write_whole(self.git_note, json.dumps(git_state()))
-
-    def commands(self, tools: Path) -> dict[str, list[str]]:
-        """The training, unless it is finished, and the test."""
-        arguments = [str(self.settings_file), str(self.final_checkpoint)]
-        arguments += ['--work-dir', f'{self.work_dir}/test']
-        arguments += ['--out', str(self.predictions)]
-        test = tool(tools, 'test', *arguments)
-        return self.training(tools, '--seed', str(self.seed)) | {'testing': test}
-
-    def finish(self, seconds: float, resumed_from: int) -> str:
-        """Write the record; see :meth:`Step.finish`."""
-        record = make_record(self, seconds, resumed_from)
-        write_record(record, self.work_dir)
-        return f'mIoU {record.metrics["mIoU"]:.1f}'
 
 
 def config_text(settings: Mapping[str, Any], origin: str) -> str:

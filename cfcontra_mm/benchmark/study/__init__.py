@@ -1,5 +1,13 @@
 """What to compare: the study file, its fields and checks."""
 
-from .study import Column, Preparation, Row, Study, load_study
+from .load import load_study
+from .study import Column, Preparation, Row, Study, default_work_dir
 
-__all__ = ['Column', 'Preparation', 'Row', 'Study', 'load_study']
+__all__ = [
+    'Column',
+    'Preparation',
+    'Row',
+    'Study',
+    'default_work_dir',
+    'load_study',
+]

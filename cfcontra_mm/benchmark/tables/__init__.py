@@ -1,1 +1,21 @@
 """Reading results: statistics, summaries, selections, every table format."""
+
+from .formats import (
+    Table,
+    csv_table,
+    latex_table,
+    markdown_table,
+    read_table,
+    text_table,
+)
+from .write import write_tables
+
+__all__ = [
+    'Table',
+    'csv_table',
+    'latex_table',
+    'markdown_table',
+    'read_table',
+    'text_table',
+    'write_tables',
+]

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from prettytable import PrettyTable, TableStyle
 
-from cfcontra_mm.benchmark.results.records import read_results
-from cfcontra_mm.benchmark.study.study import Column, Study
+from cfcontra_mm.benchmark.results.results_file import read_results
+from cfcontra_mm.benchmark.study import Column, Study
 
 from .statistics import Interval
 from .summary import Results, Summary, summarize

@@ -11,8 +11,8 @@ from statistics import fmean, stdev
 
 from prettytable import TableStyle
 
-from cfcontra_mm.benchmark.results.records import Result
-from cfcontra_mm.benchmark.study.study import Study
+from cfcontra_mm.benchmark.results.results_file import Result
+from cfcontra_mm.benchmark.study import Study
 from cfcontra_mm.evaluation.selection import History, select_checkpoint, spearman
 
 from .formats import latex, latex_tabular, method_table

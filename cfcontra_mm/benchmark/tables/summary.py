@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean, stdev
 
-from cfcontra_mm.benchmark.results.records import Result
-from cfcontra_mm.benchmark.study.study import Column, Row, Study
+from cfcontra_mm.benchmark.results.results_file import Result
+from cfcontra_mm.benchmark.study import Column, Row, Study
 from cfcontra_mm.errors import InputError
 
 from .statistics import (

@@ -5,24 +5,24 @@ from dataclasses import asdict
 import pytest
 import torch
 
-from cfcontra_mm.benchmark.results.provenance import environment, git_state
-from cfcontra_mm.benchmark.results.records import (
+from cfcontra_mm.benchmark.results import (
+    Entry,
     Record,
     Result,
-    read_metrics,
     read_record,
     read_results,
     write_record,
     write_results,
 )
-from cfcontra_mm.benchmark.runs.step import Run
+from cfcontra_mm.benchmark.results.provenance import environment, git_state
+from cfcontra_mm.benchmark.results.records import read_metrics
 from cfcontra_mm.engine.training_log import read_curves
 from cfcontra_mm.errors import InputError
 
 
 @pytest.fixture
 def run(tmp_path):
-    return Run('a', 'a.py', 0, 20, 1.0, 'identity', tmp_path, {})
+    return Entry('a', 0, 'a.py', 'identity', tmp_path, 20, {}, {})
 
 
 @pytest.fixture
@@ -32,9 +32,9 @@ def record():
 
 
 def test_record_round_trip(run, record):
-    assert read_record(run) is None
+    assert read_record(run.work_dir, run.identity) is None
     write_record(record, run.work_dir)
-    assert read_record(run) == record
+    assert read_record(run.work_dir, run.identity) == record
     assert [path.name for path in run.work_dir.iterdir()] == ['result.json']
 
 
@@ -42,7 +42,7 @@ def test_a_record_of_before_the_environment_was_noted_still_counts(run, record):
     values = asdict(record)
     del values['environment'], values['git']
     (run.work_dir / 'result.json').write_text(json.dumps(values))
-    assert read_record(run) == record
+    assert read_record(run.work_dir, run.identity) == record
 
 
 def test_class_ious_keep_their_order():
@@ -138,16 +138,15 @@ def test_results_that_cannot_be_read_are_named(tmp_path):
             read_results(path)
 
 
-def test_record_of_another_identity_counts_as_unfinished(run, record, tmp_path):
+def test_record_of_another_identity_counts_as_unfinished(run, record):
     write_record(record, run.work_dir)
-    other = Run('a', 'a.py', 0, 20, 1.0, 'other', tmp_path, {})
-    assert read_record(other) is None
+    assert read_record(run.work_dir, 'other') is None
 
 
 def test_broken_record_is_named(run):
     (run.work_dir / 'result.json').write_text('{"row": 1')
     with pytest.raises(InputError, match=r'result\.json: not a result'):
-        read_record(run)
+        read_record(run.work_dir, run.identity)
 
 
 def test_metrics_come_from_the_newest_test(tmp_path):
@@ -177,7 +176,6 @@ def test_results_of_other_code_are_kept_apart(run, record, tmp_path, capsys):
     out.mkdir()
     text = ''.join(json.dumps(line) + '\n' for line in lines)
     (out / 'results.jsonl').write_text(text)
-    run.log.touch()
     write_record(record, run.work_dir)
     write_results([run], {}, out)
     assert list(read_results(out / 'results.jsonl')) == [('a', 0)]

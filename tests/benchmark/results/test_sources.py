@@ -8,6 +8,7 @@ import sys
 import textwrap
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from cfcontra_mm.benchmark.results.source_file import read_source
 from cfcontra_mm.benchmark.results.sources import TRAINING, TRANSLATION, SourceTree
 from cfcontra_mm.benchmark.runs import main, plan
 from cfcontra_mm.benchmark.study import study
+from cfcontra_mm.config import open_config
 from cfcontra_mm.errors import InputError
 
 ROOT = Path(__file__).parents[3]
@@ -51,20 +53,20 @@ def package(tmp_path, monkeypatch):
 
 
 # Reading takes longer than all else, and the configs stay as they are.
-READ = functools.cache(study.read_config)
+READ = functools.cache(partial(open_config, import_modules=False))
 
 
 @pytest.fixture
 def changed(package, shipped, tmp_path, monkeypatch):
     """Gives the rows whose runs are no longer those of the beginning."""
-    full = load_study(Path('configs/benchmarks/toystreets.py'))
+    full = load_study(Path('configs/studies/toystreets.py'))
 
     def identities():
         runs = plan_runs(full, (0,), tmp_path / 'out')
         return {run.row: run.identity for run in runs if run.row in ALL}
 
     for module in (study, plan):
-        monkeypatch.setattr(module, 'read_config', lambda path, *_, **__: READ(path))
+        monkeypatch.setattr(module, 'open_config', lambda path, *_, **__: READ(path))
     first = identities()
 
     def changed():
@@ -160,7 +162,7 @@ def test_what_is_no_code_changes_nothing(package, changed):
 
 
 def test_data_that_the_study_does_not_write_has_no_renderer(shipped, tmp_path):
-    full = load_study(Path('configs/benchmarks/toystreets.py'))
+    full = load_study(Path('configs/studies/toystreets.py'))
     with_data, without = (
         {Path(path).name for path in plan_runs(s, (0,), tmp_path)[0].sources}
         for s in (full, replace(full, data=None))

@@ -466,7 +466,7 @@ def test_data_is_written_before_the_first_run(fake, tmp_path, monkeypatch):
 
 
 def test_shipped_study_names_arguments_of_the_renderer():
-    study = load_study(REPOSITORY / 'configs/benchmarks/demo_toystreets.py')
+    study = load_study(REPOSITORY / 'configs/studies/demo_toystreets.py')
     inspect.signature(write_toystreets).bind(**study.data, progress=None)
     assert study.row_names() == [
         'source-only',
@@ -480,7 +480,7 @@ def test_shipped_study_names_arguments_of_the_renderer():
 
 def test_the_full_study_has_every_method_on_the_demos_data():
     demo, full = (
-        load_study(REPOSITORY / 'configs' / 'benchmarks' / f'{name}.py')
+        load_study(REPOSITORY / 'configs' / 'studies' / f'{name}.py')
         for name in ('demo_toystreets', 'toystreets')
     )
     assert (full.data, full.preparations) == (demo.data, demo.preparations)

@@ -9,11 +9,19 @@ import torch
 
 from cfcontra_mm.benchmark.results.records import Record
 from cfcontra_mm.benchmark.runs import pool as launch
-from cfcontra_mm.benchmark.runs.step import Run
+from cfcontra_mm.benchmark.runs.run import Run
 
 
-def make_run(tmp_path, name='a', cost=1.0):
-    return Run(name, 'a.py', 3, 20, cost, 'id', tmp_path / name, {})
+def make_run(tmp_path, name='a', max_iters=20):
+    return Run(
+        row=name,
+        config='a.py',
+        seed=3,
+        max_iters=max_iters,
+        identity='id',
+        work_dir=tmp_path / name,
+        settings={},
+    )
 
 
 def test_one_worker_a_core_capped_by_runs(monkeypatch):
@@ -73,8 +81,13 @@ def checkpoint(run, iteration):
 
 def test_the_longest_remaining_run_goes_first(tmp_path):
     runs = [
-        make_run(tmp_path, name, cost)
-        for name, cost in (('short', 1.0), ('long', 3.0), ('begun', 5.0), ('mid', 2.0))
+        make_run(tmp_path, name, iterations)
+        for name, iterations in (
+            ('short', 20),
+            ('long', 60),
+            ('begun', 60),
+            ('mid', 40),
+        )
     ]
     runs[2].work_dir.mkdir()
     checkpoint(runs[2], 10)
@@ -84,7 +97,7 @@ def test_the_longest_remaining_run_goes_first(tmp_path):
 
 def test_what_others_need_goes_before_the_longest(tmp_path):
     first = make_run(tmp_path, 'first')
-    runs = [make_run(tmp_path, 'long', 3.0), first, make_run(tmp_path, 'short')]
+    runs = [make_run(tmp_path, 'long', 60), first, make_run(tmp_path, 'short')]
     runs[2] = replace(runs[2], needs=(first,))
     pool = launch.Pool(runs, tmp_path, [])
     assert [job.step.row for job in pool.queue] == ['first', 'long', 'short']

@@ -18,8 +18,8 @@ from cfcontra_mm.benchmark.runs.progress import (
 )
 
 
-def status(state, iteration, pace=None, cost=1.0, label='a', max_iters=100):
-    return Status(label, state, iteration, max_iters, cost, pace)
+def status(state, iteration, pace=None, label='a', max_iters=100):
+    return Status(label, state, iteration, max_iters, pace)
 
 
 @pytest.mark.parametrize(
@@ -27,18 +27,18 @@ def status(state, iteration, pace=None, cost=1.0, label='a', max_iters=100):
     [
         ([status('queued', 0)], 2, None),
         ([status('training', 40, pace=0.5)], 2, 30.0),
-        # Two workers end in 10 s and 60 s; the queued run takes 50 s after the first.
+        # Two workers end in 10 s and 60 s; the queued run takes 75 s after the first.
         (
             [
                 status('training', 80, pace=0.5),
-                status('training', 40, pace=1.0, cost=2.0),
+                status('training', 40, pace=1.0),
                 status('queued', 0),
             ],
             2,
-            60.0,
+            85.0,
         ),
-        # One worker: everything in turn; the queued run costs three times as much.
-        ([status('training', 80, pace=0.5), status('queued', 50, cost=3.0)], 1, 85.0),
+        # One worker: everything in turn, at the one pace that is known.
+        ([status('training', 80, pace=0.5), status('queued', 50)], 1, 35.0),
         # What failed is not waited for, what is done still tells the speed.
         (
             [status('done', 100, pace=0.2), status('failed', 5), status('queued', 0)],

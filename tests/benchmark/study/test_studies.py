@@ -8,10 +8,11 @@ from mmengine.config import Config
 
 from cfcontra_mm.benchmark import load_study, overview, plan_runs
 from cfcontra_mm.benchmark.runs.preparations import unfinished_needs
-from cfcontra_mm.benchmark.study.study import read_config
+from cfcontra_mm.benchmark.study.load import OF_A_PAIR
+from cfcontra_mm.config import open_config
 
 ROOT = Path(__file__).parents[3]
-STUDIES = sorted((ROOT / 'configs/benchmarks').glob('*.py'))
+STUDIES = sorted((ROOT / 'configs/studies').glob('*.py'))
 TABLES = {
     'table2_gta2city',
     'table2_synthia2city',
@@ -25,15 +26,15 @@ TABLES = {
 pytestmark = pytest.mark.usefixtures('shipped')
 
 
-def load(name):
-    return load_study(Path('configs/benchmarks', f'{name}.py'))
+def load(name, pair=None):
+    return load_study(Path('configs/studies', f'{name}.py'), pair=pair)
 
 
-def test_every_table_has_both_sizes():
-    names = {path.stem for path in STUDIES}
-    assert TABLES | {f'{name}_toystreets' for name in TABLES} <= names
-    # Each has a folder of its own by default.
-    assert len({load_study(path).name for path in STUDIES}) == len(STUDIES)
+def test_every_table_has_a_folder_of_its_own_on_either_pair():
+    assert {path.stem for path in STUDIES} >= TABLES
+    names = [load_study(path).name for path in STUDIES]
+    names += [load(name, 'toystreets').name for name in TABLES]
+    assert len(set(names)) == len(STUDIES) + len(TABLES)
 
 
 @pytest.mark.parametrize('path', STUDIES, ids=lambda path: path.stem)
@@ -42,7 +43,7 @@ def test_every_study_can_be_planned(path, tmp_path):
     runs = plan_runs(study, study.seeds, tmp_path)
     assert len(runs) == len(study.measured()) * len(study.seeds)
     for row in study.measured():
-        plain = read_config(row.config)
+        plain = open_config(row.config, import_modules=False)
         for key in {**study.shared, **row.overrides}:
             *parents, last = key.split('.')
             node = plain
@@ -61,35 +62,47 @@ def test_the_tools_read_the_settings_as_they_were_planned(path, tmp_path):
 
 
 @pytest.mark.parametrize('name', sorted(TABLES))
-def test_the_toystreets_size_is_the_same_table_on_the_demos_pair(name):
-    full, small, toystreets = (
-        load(n) for n in (name, f'{name}_toystreets', 'toystreets')
-    )
-    assert small.row_names() == full.row_names()
-    assert small.published == full.published
-    assert (small.classes, small.columns) == (full.classes, full.columns)
-    assert (small.seeds, small.data) == ((0, 1, 2), toystreets.data)
-    assert small.preparations in ((), toystreets.preparations)
-    for ours, theirs in zip(small.rows, full.rows, strict=True):
-        assert (ours.overrides, ours.needs) == (theirs.overrides, theirs.needs)
-    assert all('toystreets' in row.config for row in small.measured())
-    assert not any('toystreets' in row.config for row in full.measured())
+def test_a_table_on_toystreets_is_the_same_table_on_the_demos_pair(name):
+    full, small, toystreets = load(name), load(name, 'toystreets'), load('toystreets')
+    for kept in ('rows', 'published', 'classes', 'columns', 'seeds', 'reference'):
+        assert getattr(small, kept) == getattr(full, kept), kept
+    for moved in OF_A_PAIR:
+        assert getattr(small, moved) == getattr(toystreets, moved), moved
+    row = small.measured()[0]
+    data = small.resolve(row).train_dataloader.dataset.target.data_root
+    assert data == 'data/toystreets/cityscapes'
 
 
-# A row of Table 3 alone.
+@pytest.mark.parametrize('name', sorted(TABLES))
+def test_the_path_of_a_table_on_toystreets_still_works(name):
+    with pytest.warns(FutureWarning, match=f'studies/{name}.py --pair toystreets'):
+        study = load_study(Path('configs/benchmarks', f'{name}_toystreets.py'))
+    assert study == load(name, 'toystreets')
+    assert study.name == f'{name}_toystreets'
+
+
+def test_the_old_path_of_a_study_still_works():
+    with pytest.warns(FutureWarning, match='is now configs/studies/camvid.py'):
+        study = load_study(Path('configs/benchmarks/camvid.py'))
+    assert study == load('camvid')
+
+
+# A row of Table 3 alone, and one that is the single-level one in Table 2.
 BESIDE = 'CFContra, on the fly'
+OTHERS = (BESIDE, 'AdaptSegNet')
 
 
 def test_runs_of_the_studies_are_those_of_the_full_study(tmp_path):
     known = {r.row: r.identity for r in plan_runs(load('toystreets'), (0,), tmp_path)}
     for name in ('table2_gta2city', 'table2_synthia2city', 'table3_ablation'):
-        for run in plan_runs(load(f'{name}_toystreets'), (0,), tmp_path):
-            assert run.row == BESIDE or run.identity == known[run.row]
+        for run in plan_runs(load(name, 'toystreets'), (0,), tmp_path):
+            assert run.row in OTHERS or run.identity == known[run.row], run.row
 
 
-@pytest.mark.parametrize('size', ['', '_toystreets'])
-def test_style_transfer_on_the_fly_needs_a_translator_and_no_copy(size, tmp_path):
-    runs = {r.row: r for r in plan_runs(load(f'table3_ablation{size}'), (0,), tmp_path)}
+@pytest.mark.parametrize('pair', [None, 'toystreets'])
+def test_style_transfer_on_the_fly_needs_a_translator_and_no_copy(pair, tmp_path):
+    study = load('table3_ablation', pair)
+    runs = {run.row: run for run in plan_runs(study, (0,), tmp_path)}
     copied, run = runs['CFContra'], runs[BESIDE]
     (translator,) = run.needs
     assert translator in copied.needs[0].needs
@@ -125,7 +138,7 @@ def test_published_figures_stand_in_columns_of_the_table(name):
 
 def test_synthias_classes_are_those_of_the_metric():
     study = load('table2_synthia2city')
-    evaluator = read_config(study.measured()[0].config).test_evaluator[0]
+    evaluator = open_config(study.measured()[0].config).test_evaluator[0]
     assert study.classes == tuple(evaluator.subsets.mIoU16)
     clan = set(study.published['CLAN']) - {'mIoU13'}
     assert clan == set(evaluator.subsets.mIoU13) == set(study.columns[0].classes)

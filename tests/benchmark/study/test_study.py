@@ -10,7 +10,7 @@ from cfcontra_mm.errors import InputError
 STUDY = """study = dict(
     name='demo', baseline='a', oracle='b', seeds=[0, 1],
     data=dict(root='d', num_source=3, num_target=2, num_val=1, size=(64, 32)),
-    rows=[dict(name='a', config='a.py'), dict(name='b', config='b.py', cost=2.5)])
+    rows=[dict(name='a', config='a.py'), dict(name='b', config='b.py', overrides={})])
 """
 
 
@@ -29,10 +29,7 @@ def refuse(path, message):
 
 def test_load_study(tmp_path):
     study = load_study(write(tmp_path, STUDY))
-    assert [(r.name, r.config, r.cost) for r in study.rows] == [
-        ('a', 'a.py', 1.0),
-        ('b', 'b.py', 2.5),
-    ]
+    assert [(r.name, r.config) for r in study.rows] == [('a', 'a.py'), ('b', 'b.py')]
     assert study.seeds == (0, 1)
     # As it stands there: runs are told apart by it.
     assert study.data == dict(
@@ -46,7 +43,7 @@ PREPARED = STUDY.replace(
         dict(name='style', train='style.py'),
         dict(name='copy', translate='style.py', out='d/copy', needs=['style'])],
     rows=""",
-).replace('cost=2.5', "needs=['copy']")
+).replace('overrides={}', "needs=['copy']")
 
 
 def test_load_preparations(tmp_path):
@@ -100,12 +97,15 @@ def test_wrong_preparations_are_named(tmp_path, old, new, message):
         ("oracle='b'", "published={'c': {}}", "names 'c', which is no row"),
         ("config='b.py', ", '', "oracle 'b' is no row with a config; choose from a"),
         (
-            'cost=2.5',
+            'overrides={}',
             'price=2.5',
             r"rows\[1\] takes no 'price'; choose from name, config",
         ),
-        ('cost=2.5', "cost='a'", r"rows\[1\]\.cost is 'a'; write a number"),
-        ('cost=2.5', 'overrides=[1]', r'rows\[1\]\.overrides is \[1\]; write a dict'),
+        (
+            'overrides={}',
+            'overrides=[1]',
+            r'rows\[1\]\.overrides is \[1\]; write a dict',
+        ),
         ("config='b.py'", 'config=b', r'study\.py: not a config \(NameError'),
         ('seeds=[0, 1]', 'seeds=[]', 'seeds is empty'),
         ('seeds=[0, 1]', 'seeds=3', r'study\.seeds is 3; write a list'),

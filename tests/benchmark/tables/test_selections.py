@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from cfcontra_mm.benchmark import Row, Study, write_tables
-from cfcontra_mm.benchmark.results.records import Result, read_results
+from cfcontra_mm.benchmark.results import Result, read_results
 from cfcontra_mm.benchmark.tables.selections import (
     BEST,
     compare_selections,

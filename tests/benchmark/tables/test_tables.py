@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cfcontra_mm.benchmark import Column, Row, Study
-from cfcontra_mm.benchmark.results.records import Result
+from cfcontra_mm.benchmark.results import Result
 from cfcontra_mm.benchmark.tables import summary
 from cfcontra_mm.benchmark.tables.formats import (
     Table,

@@ -67,7 +67,6 @@ figures = {
 # fmt: on
 study = dict(
     name='table2_gta2city',
-    preparations={{_base_.gta2city.preparations}},
     rows=[
         dict(
             name='source-only',
@@ -76,33 +75,28 @@ study = dict(
         dict(
             name='AdaptSegNet',
             config='configs/adaptsegnet/deeplabv2_r101_gta2city_single-level.py',
-            cost=4.5,
         ),
         dict(name='DCAN'),
         dict(name='CyCADA'),
         dict(
             name='CLAN',
             config='configs/clan/deeplabv2_r101_gta2city.py',
-            cost=3.5,
         ),
         dict(
             name='AdvEnt',
             config='configs/advent/deeplabv2_r101_gta2city.py',
-            cost=4.5,
         ),
         dict(name='CAG'),
         dict(
             name='MinEnt',
             config='configs/minent/deeplabv2_r101_gta2city.py',
-            cost=2.0,
         ),
         dict(
             name='CFContra',
             config='configs/cfcontra/deeplabv2_r101_gta2city.py',
-            cost=2.5,
             needs=['translation'],
         ),
-        dict(name='DACS', config='configs/dacs/deeplabv2_r101_gta2city.py', cost=3.0),
+        dict(name='DACS', config='configs/dacs/deeplabv2_r101_gta2city.py'),
         dict(
             name='oracle',
             config='configs/oracle/deeplabv2_r101_gta2city.py',

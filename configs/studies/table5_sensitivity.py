@@ -18,7 +18,7 @@ settings = {
 study = dict(
     name='table5_sensitivity',
     rows=[
-        dict(name=name, config=config, cost=2.5, overrides=overrides)
+        dict(name=name, config=config, overrides=overrides)
         for name, overrides in settings.items()
     ],
     shared={'model.projection_head': None},

@@ -7,25 +7,20 @@ study = dict(
         dict(
             name='source-only', config='configs/source_only/deeplabv2_r101_gta2city.py'
         ),
-        dict(
-            name='MinEnt', config='configs/minent/deeplabv2_r101_gta2city.py', cost=2.0
-        ),
+        dict(name='MinEnt', config='configs/minent/deeplabv2_r101_gta2city.py'),
         dict(
             name='CONTRA (intra)',
             config='configs/ablation/gta2city_3_minent_contrast.py',
-            cost=2.5,
             overrides={'model.projection_head': None, 'model.terms': 'intra'},
         ),
         dict(
             name='CONTRA (all)',
             config='configs/ablation/gta2city_3_minent_contrast.py',
-            cost=2.5,
             overrides={'model.projection_head': None},
         ),
         dict(
             name='CONTRA (MOCO)',
             config='configs/ablation/gta2city_3_minent_contrast.py',
-            cost=2.5,
         ),
     ],
     columns=[

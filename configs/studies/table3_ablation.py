@@ -3,34 +3,28 @@
 _base_ = './_base_/gta2city.py'
 study = dict(
     name='table3_ablation',
-    preparations={{_base_.gta2city.preparations}},
     rows=[
         dict(
             name='MinEnt',
             config='configs/ablation/gta2city_1_minent.py',
-            cost=2.0,
         ),
         dict(
             name='MinEnt + style',
             config='configs/ablation/gta2city_2_minent_style.py',
-            cost=2.0,
             needs=['translation'],
         ),
         dict(
             name='MinEnt + contrast',
             config='configs/ablation/gta2city_3_minent_contrast.py',
-            cost=2.5,
         ),
         dict(
             name='CFContra',
             config='configs/ablation/gta2city_4_minent_style_contrast.py',
-            cost=2.5,
             needs=['translation'],
         ),
         dict(
             name='CFContra, on the fly',
             config='configs/cfcontra/deeplabv2_r101_gta2city_on-the-fly.py',
-            cost=10.0,
             needs=['style transfer'],
         ),
     ],

@@ -54,7 +54,6 @@ figures13 = {
 # fmt: on
 study = dict(
     name='table2_synthia2city',
-    preparations={{_base_.synthia2city.preparations}},
     rows=[
         dict(
             name='source-only',
@@ -63,34 +62,28 @@ study = dict(
         dict(
             name='AdaptSegNet',
             config='configs/adaptsegnet/deeplabv2_r101_synthia2city.py',
-            cost=4.5,
         ),
         dict(
             name='CLAN',
             config='configs/clan/deeplabv2_r101_synthia2city.py',
-            cost=3.5,
         ),
         dict(
             name='AdvEnt',
             config='configs/advent/deeplabv2_r101_synthia2city.py',
-            cost=4.5,
         ),
         dict(name='CAG'),
         dict(
             name='MinEnt',
             config='configs/minent/deeplabv2_r101_synthia2city.py',
-            cost=2.0,
         ),
         dict(
             name='CFContra',
             config='configs/cfcontra/deeplabv2_r101_synthia2city.py',
-            cost=2.5,
             needs=['translation'],
         ),
         dict(
             name='DACS',
             config='configs/dacs/deeplabv2_r101_synthia2city.py',
-            cost=3.0,
         ),
         dict(
             name='oracle',

@@ -1,7 +1,7 @@
-# Every method on ToyStreets and the ablation of CFContra, with three seeds.
-_base_ = './demo_toystreets.py'
+# The rows of the paper's Table 3 between the lower and the upper bound.
+_base_ = './_base_/toystreets.py'
 study = dict(
-    name='toystreets',
+    name='demo',
     rows=[
         dict(
             name='source-only', config='configs/source_only/deeplabv2_r18_toystreets.py'
@@ -9,42 +9,26 @@ study = dict(
         dict(
             name='MinEnt',
             config='configs/minent/deeplabv2_r18_toystreets.py',
-            cost=2.0,
         ),
-        dict(
-            name='AdaptSegNet',
-            config='configs/adaptsegnet/deeplabv2_r18_toystreets.py',
-            cost=4.5,
-        ),
-        dict(
-            name='AdvEnt',
-            config='configs/advent/deeplabv2_r18_toystreets.py',
-            cost=4.5,
-        ),
-        dict(
-            name='CLAN',
-            config='configs/clan/deeplabv2_r18_toystreets.py',
-            cost=3.5,
-        ),
-        dict(name='DACS', config='configs/dacs/deeplabv2_r18_toystreets.py', cost=3.0),
         dict(
             name='MinEnt + style',
             config='configs/ablation/toystreets_2_minent_style.py',
-            cost=2.0,
             needs=['translation'],
         ),
         dict(
             name='MinEnt + contrast',
             config='configs/ablation/toystreets_3_minent_contrast.py',
-            cost=2.5,
         ),
         dict(
             name='CFContra',
             config='configs/cfcontra/deeplabv2_r18_toystreets.py',
-            cost=2.5,
             needs=['translation'],
         ),
         dict(name='oracle', config='configs/oracle/deeplabv2_r18_toystreets.py'),
     ],
-    seeds=[0, 1, 2],
+    baseline='source-only',
+    oracle='oracle',
+    reference='MinEnt',
+    feature_rows=['source-only', 'CFContra'],
+    seeds=[0],
 )

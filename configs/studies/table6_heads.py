@@ -10,7 +10,7 @@ heads = {
 study = dict(
     name='table6_heads',
     rows=[
-        dict(name=name, config=config, cost=2.5, overrides=overrides)
+        dict(name=name, config=config, overrides=overrides)
         for name, overrides in heads.items()
     ],
     published={

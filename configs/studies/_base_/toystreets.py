@@ -1,5 +1,7 @@
 # What studies on ToyStreets share: the pair, and its source in the target's style.
-toystreets = dict(
+study = dict(
+    network='deeplabv2_r18',
+    pair='toystreets',
     preparations=[
         dict(name='style encoder', train='configs/adain/encoder_toystreets.py'),
         dict(

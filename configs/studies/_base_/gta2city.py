@@ -1,5 +1,7 @@
 # GTA5 in the style of Cityscapes.
-gta2city = dict(
+study = dict(
+    network='deeplabv2_r101',
+    pair='gta2city',
     preparations=[
         dict(name='style transfer', train='configs/adain/adain_vgg19_gta2city.py'),
         dict(
@@ -8,5 +10,5 @@ gta2city = dict(
             out='data/gta5_to_cityscapes',
             needs=['style transfer'],
         ),
-    ]
+    ],
 )

@@ -1,5 +1,7 @@
 # SYNTHIA in the style of Cityscapes.
-synthia2city = dict(
+study = dict(
+    network='deeplabv2_r101',
+    pair='synthia2city',
     preparations=[
         dict(name='style transfer', train='configs/adain/adain_vgg19_synthia2city.py'),
         dict(
@@ -8,5 +10,5 @@ synthia2city = dict(
             out='data/synthia_to_cityscapes',
             needs=['style transfer'],
         ),
-    ]
+    ],
 )

@@ -1,0 +1,123 @@
+"""A run of a study: one row with one seed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from cfcontra_mm import version
+from cfcontra_mm.benchmark.results.provenance import environment, git_state
+from cfcontra_mm.benchmark.results.records import (
+    FEATURES,
+    PREDICTIONS,
+    Record,
+    read_metrics,
+    read_record,
+    write_record,
+)
+from cfcontra_mm.benchmark.results.results_file import Entry
+from cfcontra_mm.files import write_whole
+
+from .preparations import PreparationStep
+from .step import Step, tool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run(Step):
+    """A training and its test.
+
+    The name of its folder holds the identity, so a changed config starts in a new
+    folder and never resumes from another's weights.
+
+    Args:
+        row: Name of the row.
+        seed: Seed of the training.
+        overrides: Settings in place of the config's own, by their dotted keys.
+        needs: Preparations that must be finished before it starts.
+    """
+
+    row: str
+    seed: int
+    overrides: dict[str, Any] = field(default_factory=dict, hash=False)
+    needs: tuple[PreparationStep, ...] = ()
+
+    @property
+    def label(self) -> str:
+        return f'{self.row} seed {self.seed}'
+
+    @property
+    def predictions(self) -> Path:
+        return self.work_dir / PREDICTIONS
+
+    @property
+    def features(self) -> Path:
+        """Pixel features, of some runs; see :class:`.feature_step.FeatureStep`."""
+        return self.work_dir / FEATURES
+
+    @property
+    def log(self) -> Path:
+        return self.work_dir / 'log.txt'
+
+    @property
+    def git_note(self) -> Path:
+        """State of the code that the processes run, which may change before the end."""
+        return self.settings_file.with_name('git.json')
+
+    @property
+    def entry(self) -> Entry:
+        """What the results say of it beside its record."""
+        return Entry(
+            row=self.row,
+            seed=self.seed,
+            config=self.config,
+            identity=self.identity,
+            work_dir=self.work_dir,
+            max_iters=self.max_iters,
+            overrides=self.overrides,
+            settings=self.settings,
+        )
+
+    def record(self) -> Record | None:
+        """What it left, None before its end."""
+        return read_record(self.work_dir, self.identity)
+
+    def set_aside(self) -> Path | None:
+        """Move what is in the folder to one that no plan looks into; None for none."""
+        if not self.work_dir.exists():
+            return None
+        names = (f'{self.work_dir.name}.before-{n}' for n in count(1))
+        asides = map(self.work_dir.with_name, names)
+        return self.work_dir.rename(next(a for a in asides if not a.exists()))
+
+    def begin(self) -> None:
+        """Also note the state of the code that is about to run."""
+        super().begin()
+        write_whole(self.git_note, json.dumps(git_state()))
+
+    def commands(self, tools: Path) -> dict[str, list[str]]:
+        """The training, unless it is finished, and the test."""
+        arguments = [str(self.settings_file), str(self.final_checkpoint)]
+        arguments += ['--work-dir', f'{self.work_dir}/test']
+        arguments += ['--out', str(self.predictions)]
+        test = tool(tools, 'test', *arguments)
+        return self.training(tools, '--seed', str(self.seed)) | {'testing': test}
+
+    def finish(self, seconds: float, resumed_from: int) -> str:
+        """Write the record; see :meth:`Step.finish`."""
+        record = Record(
+            row=self.row,
+            config=self.config,
+            identity=self.identity,
+            seed=self.seed,
+            version=version.__version__,
+            metrics=read_metrics(self.work_dir / 'test'),
+            wall_seconds=seconds,
+            resumed_from=resumed_from,
+            environment=environment(),
+            git=json.loads(self.git_note.read_text()),
+        )
+        write_record(record, self.work_dir)
+        return f'mIoU {record.metrics["mIoU"]:.1f}'

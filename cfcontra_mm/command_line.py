@@ -1,0 +1,158 @@
+"""What the command lines share: errors in one line, and options."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import re
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mmengine.config import DictAction
+
+from cfcontra_mm.errors import InputError
+
+LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+
+USER_ERRORS = re.compile(
+    'is not in the .* registry|unexpected keyword argument|missing .* required'
+)
+"""What MMEngine's registries say about a mistake in a config."""
+
+
+def command_line(main: Callable[[], int | None]) -> Callable[[], None]:
+    """Decorate a tool's ``main``: a user's error becomes one line and exit status 2.
+
+    Args:
+        main: The tool; returns its exit status, or ``None`` for 0.
+    """
+
+    @functools.wraps(main)
+    def run() -> None:
+        try:
+            status = main()
+        except InputError as error:
+            problem = _one_line(error)
+        except (KeyError, TypeError) as error:
+            found = _config_problem(error)
+            if found is None:
+                raise
+            problem = found
+        else:
+            _leave_group()
+            if status:
+                sys.exit(status)
+            return
+        # A progress line may stand unfinished.
+        print(f'\nerror: {problem}', file=sys.stderr, flush=True)
+        sys.exit(2)
+
+    return run
+
+
+def _leave_group() -> None:
+    """A process that ends before gloo's threads do is now and then aborted."""
+    distributed = sys.modules.get('torch.distributed')
+    if distributed and distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()
+
+
+def _one_line(error: InputError) -> str:
+    """The message itself: a data worker's is the last line of a traceback."""
+    return str(error).strip().splitlines()[-1].split('InputError: ')[-1]
+
+
+def _config_problem(error: Exception) -> str | None:
+    frames = traceback.extract_tb(error.__traceback__)
+    built = any(frame.name == 'build_from_cfg' for frame in frames)
+    message = str(error.args[0]) if error.args else ''
+    if not built or not USER_ERRORS.search(message):
+        return None
+    return f'config: {message.splitlines()[0].split(". Please check")[0]}'
+
+
+class CfgOptions(DictAction):
+    """MMEngine's action for ``KEY=VALUE``, with an error for anything else."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Sequence[str],
+        option_string: str | None = None,
+    ) -> None:
+        """Parse the pairs."""
+        for value in values:
+            if '=' not in value:
+                parser.error(f'{option_string}: {value!r} is not KEY=VALUE')
+        super().__call__(parser, namespace, values, option_string)
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that training and testing share."""
+    parser.add_argument('--work-dir', help='default: work_dirs/METHOD/CONFIG')
+    add_network_arguments(parser)
+    add_options_argument(parser)
+    add_trust_argument(parser)
+    add_launcher_arguments(parser)
+
+
+def add_config_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the config of a run and the options that change its settings."""
+    parser.add_argument('config', help='for example configs/METHOD/CONFIG.py')
+    add_network_arguments(parser)
+    add_options_argument(parser)
+
+
+def add_network_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that run a method, or a study, elsewhere."""
+    for kind in ('network', 'pair'):
+        parser.add_argument(
+            f'--{kind}',
+            metavar='NAME',
+            help=f'one of configs/_base_/{kind}s, or a file, in place of its own',
+        )
+
+
+def add_options_argument(
+    parser: argparse.ArgumentParser,
+    flag: str = '--cfg-options',
+    what: str = 'override settings, for example train_cfg.max_iters=100',
+) -> None:
+    """Add an option that takes ``KEY=VALUE``, by default settings of the config."""
+    parser.add_argument(
+        flag, nargs='+', action=CfgOptions, default={}, metavar='KEY=VALUE', help=what
+    )
+
+
+def add_trust_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the option that lets a checkpoint hold more than weights."""
+    parser.add_argument(
+        '--trust-checkpoint',
+        action='store_true',
+        help='read a checkpoint that holds more than weights: it can run any code',
+    )
+
+
+def add_launcher_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add who starts the processes."""
+    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
+    # torch.distributed.launch, which mim starts, passes it.
+    parser.add_argument('--local-rank', '--local_rank', help=argparse.SUPPRESS)
+
+
+def named_path(text: str) -> tuple[str, Path]:
+    """Parse ``NAME=PATH``."""
+    name, equals, path = text.partition('=')
+    if not (name and equals and path):
+        raise argparse.ArgumentTypeError(f'{text!r} is not NAME=PATH')
+    return name, Path(path)
+
+
+def positive(text: str) -> int:
+    """Parse a number of at least 1."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a number of at least 1')
+    return int(text)
