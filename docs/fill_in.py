@@ -11,13 +11,18 @@ from pathlib import Path
 from cfcontra_mm.benchmark import load_study, write_tables
 
 ROOT = Path(__file__).parents[1]
+STUDIES = ROOT / 'configs' / 'studies'
 PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
 BLOCK = re.compile(r'<!-- from (\S+) -->\n.*?<!-- end -->', re.DOTALL)
 
 
 def make_tables(out: Path) -> None:
     """Write the tables of a folder of results from its ``results.jsonl``."""
-    write_tables(load_study(ROOT / 'configs' / 'benchmarks' / f'{out.name}.py'), out)
+    name, pair = out.name, None
+    if not (STUDIES / f'{name}.py').exists():  # a table on another pair
+        name, _, pair = name.rpartition('_')
+    study = load_study(STUDIES / f'{name}.py', pair=pair)
+    write_tables(study, out)
 
 
 def fill_in(text: str, read: Callable[[str], str]) -> str:

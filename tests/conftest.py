@@ -1,5 +1,6 @@
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -46,3 +47,15 @@ def shipped(tmp_path, monkeypatch):
     (place / 'configs').symlink_to(ROOT / 'configs')
     monkeypatch.chdir(place)
     return place
+
+
+@pytest.fixture
+def mmseg_scope(monkeypatch):
+    """MMSegmentation's registries with ours in them, as its Runner has them."""
+    from mmseg.utils import register_all_modules
+
+    import cfcontra_mm  # noqa: F401
+
+    register_all_modules(init_default_scope=True)
+    # BaseDataset sweeps the whole heap each time one is built.
+    monkeypatch.setattr('mmengine.dataset.base_dataset.gc', mock.Mock())

@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 from pathlib import Path
 
+import numpy as np
 from mmengine.config import Config
+from PIL import Image
 
 from cfcontra_mm.contract.cases import CONFIG as TOYSTREETS
 from cfcontra_mm.contract.cases import Case, registered_methods
@@ -45,6 +47,7 @@ __all__ = [
     'summed_gradients',
     'summed_loss',
     'tiny_config',
+    'write_streets',
 ]
 CONFIGS = Path(__file__).parents[1] / 'configs'
 
@@ -92,3 +95,16 @@ test_dataloader = dict(dataset=dict(
         dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'),
         dict(type='PackSegInputs')]))
 """
+
+
+def write_streets(root: Path) -> Path:
+    """Write six 64x32 images, road (0) below sky (1), with their labels."""
+    label = np.zeros((32, 64), np.uint8)
+    label[:12] = 1
+    label[:, :4] = 255
+    for index in range(6):
+        arrays = dict(images=np.full((32, 64, 3), 40 * index, np.uint8), labels=label)
+        for folder, array in arrays.items():
+            (root / folder).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(array).save(root / folder / f'street_{index}.png')
+    return root

@@ -1,15 +1,32 @@
-"""Figures in the pages are those of the committed results."""
+"""The pages show the committed figures, and what they name exists."""
 
+import re
 import runpy
 import shutil
 from pathlib import Path
 
 import pytest
+import yaml
+
+import cfcontra_mm
+from cfcontra_mm.engine.launch import load_config
 
 ROOT = Path(__file__).parents[1]
 FILL_IN = runpy.run_path(str(ROOT / 'docs' / 'fill_in.py'))
 RESULTS = sorted(ROOT.glob('docs/results/*/results.jsonl'))
 MADE = ('table.txt', 'table.md', 'table_short.md', 'table.csv', 'table.tex')
+PLACES = ('*.md', 'docs/*.md', 'benchmarks/*.md', 'configs/*/*.md')
+PAGES = sorted(path for place in PLACES for path in ROOT.glob(place))
+LINK = re.compile(r'\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)')
+NAMED = re.compile(
+    r'\b(?:benchmarks|cfcontra_mm|configs|docs|tools)/[\w./-]+\.(?:py|sh)\b'
+)
+# Files that a reader is told to write, and names to be filled in.
+OWN = re.compile(r'max_square|noisy_student|my_pair|[A-Z]{4}')
+
+
+def page_id(path):
+    return str(path.relative_to(ROOT))
 
 
 def test_there_are_results():
@@ -44,3 +61,50 @@ def test_a_changed_figure_is_found():
     filled = FILL_IN['fill_in'](text, {'x.md': '| 2 |\n'}.__getitem__)
     assert filled == text.replace('1', '2')
     assert FILL_IN['fill_in'](filled, {'x.md': '| 2 |\n'}.__getitem__) == filled
+
+
+@pytest.mark.parametrize('page', PAGES, ids=page_id)
+def test_links_lead_somewhere(page):
+    for target, anchor in LINK.findall(page.read_text()):
+        path = page.parent / target if target else page
+        assert path.exists(), target
+        if anchor:
+            assert anchor in anchors(path.read_text()), f'{target}#{anchor}'
+
+
+def anchors(text):
+    """What GitHub makes of the headings of a page."""
+    headings = re.findall(r'^#+ (.*)$', text, re.MULTILINE)
+    return {re.sub(r'[^\w -]', '', h).lower().replace(' ', '-') for h in headings}
+
+
+@pytest.mark.parametrize('page', PAGES, ids=page_id)
+def test_files_that_a_page_names_exist(page):
+    names = [name for name in NAMED.findall(page.read_text()) if not OWN.search(name)]
+    assert [name for name in names if not (ROOT / name).exists()] == []
+
+
+def test_the_readme_is_short():
+    assert len(readme().splitlines()) <= 110
+
+
+def test_the_pair_of_own_data_is_trained_as_it_says(tmp_path):
+    text = (ROOT / 'docs' / 'own_data.md').read_text()
+    (pair,) = re.findall(r'```python\n(.*?)```', text, re.DOTALL)
+    classes = ROOT / 'configs/_base_/classes/camvid11.yaml'
+    pair = pair.replace('data/mine/classes.yaml', str(classes))
+    shutil.copytree(ROOT / 'configs', tmp_path / 'configs')
+    (tmp_path / 'configs/_base_/pairs/my_pair.py').write_text(pair)
+    (method,) = re.findall(r'tools/train.py (\S+) --pair my_pair', text)
+    cfg = load_config(str(tmp_path / method), {}, 'segformer_b5', 'my_pair')
+    assert cfg.train_cfg.max_iters == cfg.param_scheduler[-1].end == 40000
+    assert cfg.train_dataloader.dataset.target.data_prefix.img_path == (
+        'data/mine/target/train'
+    )
+    assert cfg.model.decode_head.num_classes == 11
+
+
+def test_the_citation_is_of_this_version():
+    citation = yaml.safe_load((ROOT / 'CITATION.cff').read_text())
+    assert citation['cff-version'] == '1.2.0'
+    assert citation['version'] == cfcontra_mm.__version__

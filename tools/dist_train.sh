@@ -3,13 +3,8 @@
 # usage: tools/dist_train.sh CONFIG NUM_PROCESSES [arguments of tools/train.py]
 # Several machines: set NNODES, NODE_RANK, MASTER_ADDR and PORT.
 set -euo pipefail
+. "$(dirname "$0")/launch.sh"
 
-if [ $# -lt 2 ]; then
-    echo "usage: $0 CONFIG NUM_PROCESSES [arguments of tools/train.py]" >&2
-    exit 2
-fi
-TOOLS=$(cd "$(dirname "$0")" && pwd)
-. "$TOOLS/torchrun.sh"
-
+require 2 'CONFIG NUM_PROCESSES [arguments of tools/train.py]' "$@"
 CONFIG=$1 NUM_PROCESSES=$2
-launch "$NUM_PROCESSES" "$TOOLS/train.py" "$CONFIG" --launcher pytorch "${@:3}"
+run_torch "$NUM_PROCESSES" "$TOOLS/train.py" "$CONFIG" --launcher pytorch "${@:3}"

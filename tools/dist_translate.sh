@@ -4,15 +4,9 @@
 #     [arguments of tools/translate_dataset.py]
 # Several machines: set NNODES, NODE_RANK, MASTER_ADDR and PORT.
 set -euo pipefail
+. "$(dirname "$0")/launch.sh"
 
-if [ $# -lt 3 ]; then
-    echo "usage: $0 CONFIG CHECKPOINT NUM_PROCESSES" \
-        "[arguments of tools/translate_dataset.py]" >&2
-    exit 2
-fi
-TOOLS=$(cd "$(dirname "$0")" && pwd)
-. "$TOOLS/torchrun.sh"
-
+require 3 'CONFIG CHECKPOINT NUM_PROCESSES [arguments of tools/translate_dataset.py]' "$@"
 CONFIG=$1 CHECKPOINT=$2 NUM_PROCESSES=$3
-launch "$NUM_PROCESSES" "$TOOLS/translate_dataset.py" "$CONFIG" "$CHECKPOINT" \
+run_torch "$NUM_PROCESSES" "$TOOLS/translate_dataset.py" "$CONFIG" "$CHECKPOINT" \
     --launcher pytorch "${@:4}"

@@ -1,25 +1,11 @@
 #!/usr/bin/env bash
+# Test as a Slurm job.
 # usage: [GPUS=4] [GPUS_PER_NODE=4] [CPUS_PER_TASK=5] [SRUN_ARGS=...] \
 #     tools/slurm_test.sh PARTITION JOB_NAME CONFIG CHECKPOINT [arguments of test.py]
 set -euo pipefail
+. "$(dirname "$0")/launch.sh"
 
-if [ $# -lt 4 ]; then
-    echo "usage: $0 PARTITION JOB_NAME CONFIG CHECKPOINT [arguments of test.py]" >&2
-    exit 2
-fi
-GPUS=${GPUS:-4}
-GPUS_PER_NODE=${GPUS_PER_NODE:-$((GPUS < 8 ? GPUS : 8))}
-TOOLS=$(cd "$(dirname "$0")" && pwd)
-export PYTHONPATH="$TOOLS/..${PYTHONPATH:+:$PYTHONPATH}"
-
-# SRUN_ARGS is split into words on purpose.
-# shellcheck disable=SC2086
-srun -p "$1" \
-    --job-name="$2" \
-    --gres=gpu:"$GPUS_PER_NODE" \
-    --ntasks="$GPUS" \
-    --ntasks-per-node="$GPUS_PER_NODE" \
-    --cpus-per-task="${CPUS_PER_TASK:-5}" \
-    --kill-on-bad-exit=1 \
-    ${SRUN_ARGS:-} \
-    python -u "$TOOLS/test.py" "$3" "$4" --launcher slurm "${@:5}"
+require 4 'PARTITION JOB_NAME CONFIG CHECKPOINT [arguments of test.py]' "$@"
+PARTITION=$1 JOB_NAME=$2 CONFIG=$3 CHECKPOINT=$4
+run_slurm "$PARTITION" "$JOB_NAME" "$TOOLS/test.py" "$CONFIG" "$CHECKPOINT" \
+    --launcher slurm "${@:5}"

@@ -2,17 +2,27 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers import labelled_split, write_streets
 from PIL import Image
 
 from cfcontra_mm.analysis import sheet
 from cfcontra_mm.analysis.sheet import colorize, draw_sheet, load_samples
+from cfcontra_mm.config import open_config
 
 ROAD, SKY = (128, 64, 128), (70, 130, 180)
 
 
 @pytest.fixture
-def samples(fake):
-    return load_samples(fake.study.resolve(fake.study.rows[0]), 3)
+def pictures(tmp_path):
+    """Folder of six 64x32 images, road below sky, with their labels."""
+    return write_streets(tmp_path / 'data')
+
+
+@pytest.fixture
+def samples(pictures, tmp_path):
+    config = tmp_path / 'config.py'
+    config.write_text(labelled_split(pictures, {'road': [*ROAD], 'sky': [*SKY]}))
+    return load_samples(open_config(config), 3)
 
 
 def test_samples_are_spread_over_the_split(samples):

@@ -1,9 +1,7 @@
 from pathlib import Path
 
-import numpy as np
 import pytest
-from helpers import labelled_split
-from PIL import Image
+from helpers import labelled_split, write_streets
 
 from cfcontra_mm import version
 from cfcontra_mm.benchmark import Row, Study, run_study
@@ -31,19 +29,8 @@ def _fast(monkeypatch):
 
 @pytest.fixture
 def pictures(tmp_path):
-    """Six 64x32 images, road below sky, with their labels."""
-    root = tmp_path / 'data'
-    label = np.zeros((32, 64), np.uint8)
-    label[:12] = 1
-    label[:, :4] = 255
-    for index in range(6):
-        for folder, array in (
-            ('images', np.full((32, 64, 3), 40 * index, np.uint8)),
-            ('labels', label),
-        ):
-            (root / folder).mkdir(parents=True, exist_ok=True)
-            Image.fromarray(array).save(root / folder / f'street_{index}.png')
-    return root
+    """Folder of six 64x32 images, road below sky, with their labels."""
+    return write_streets(tmp_path / 'data')
 
 
 def metrics(miou):

@@ -1,18 +1,11 @@
-from unittest import mock
-
 import pytest
 from mmseg.registry import DATASETS
-from mmseg.utils import register_all_modules
 from raw_files import source_cfg, target_cfg, write_cityscapes, write_gta5
-
-import cfcontra_mm.datasets  # noqa: F401
 
 
 @pytest.fixture(autouse=True)
-def _mmseg(monkeypatch):
-    register_all_modules(init_default_scope=True)
-    # BaseDataset sweeps the whole heap each time one is built.
-    monkeypatch.setattr('mmengine.dataset.base_dataset.gc', mock.Mock())
+def _mmseg(mmseg_scope):
+    """Data sets are built from their configs."""
 
 
 @pytest.fixture

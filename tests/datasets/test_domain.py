@@ -6,12 +6,12 @@ from unittest import mock
 import numpy as np
 import pytest
 import torch
-from mmengine.runner import Runner
 from mmseg.registry import DATA_SAMPLERS, DATASETS
 from raw_files import (
     LOAD,
     LOAD_LABELLED,
     PACK,
+    batches,
     source_cfg,
     target_cfg,
     write_cityscapes,
@@ -340,24 +340,6 @@ class TestSampler:
         )
         with pytest.raises(InputError, match="no domain 'target'"):
             DomainSampler(dataset, dict(source=1, target=1), seed=0)
-
-
-def batches(dataset, workers, number=4, skipped=0):
-    """Batches of the loader that MMEngine builds, as its training loop reads them."""
-    from mmengine.runner.loops import _InfiniteDataloaderIterator
-
-    loader = Runner.build_dataloader(
-        dict(
-            batch_size=3,
-            num_workers=workers,
-            dataset=dataset,
-            sampler=dict(type='DomainSampler', per_domain=dict(source=2, target=1)),
-        ),
-        seed=5,
-    )
-    iterator = _InfiniteDataloaderIterator(loader)
-    iterator.skip_iter(skipped)
-    return [torch.stack(next(iterator)['inputs']) for _ in range(number)]
 
 
 def test_batches_depend_on_neither_workers_nor_an_interruption(make_pair):

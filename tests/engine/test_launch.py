@@ -7,13 +7,14 @@ from mmengine.config import Config
 from mmseg.registry import MODELS
 from torch.utils.data import DataLoader, Dataset
 
+from cfcontra_mm.command_line import add_run_arguments, command_line
 from cfcontra_mm.engine import launch
 from cfcontra_mm.errors import InputError
 
 
 def fails(main, capsys):
     with pytest.raises(SystemExit) as ended:
-        launch.command_line(main)()
+        command_line(main)()
     assert ended.value.code == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1
@@ -59,18 +60,18 @@ def test_other_errors_keep_their_traceback(error):
         raise error
 
     with pytest.raises(type(error)):
-        launch.command_line(main)()
+        command_line(main)()
 
 
 def test_success_returns(capsys):
-    launch.command_line(lambda: print('done'))()
+    command_line(lambda: print('done'))()
     assert capsys.readouterr() == ('done\n', '')
 
 
 def arguments(*given):
     parser = argparse.ArgumentParser()
     parser.add_argument('config')
-    launch.add_run_arguments(parser)
+    add_run_arguments(parser)
     return parser.parse_args([str(word) for word in given])
 
 

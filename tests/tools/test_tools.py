@@ -229,32 +229,3 @@ def test_two_processes(tmp_path, options):
 def test_missing_checkpoint(tmp_path):
     done = tool('test.py', CONFIG, 'none.pth', '--work-dir', tmp_path)
     failed(done, 'error: none.pth: no such checkpoint file')
-
-
-@pytest.mark.parametrize(
-    'name', ['dist_train.sh', 'dist_test.sh', 'slurm_train.sh', 'slurm_test.sh']
-)
-def test_script_without_arguments(name):
-    done = start(ROOT / 'tools' / name)
-    assert done.returncode == 2
-    assert done.stderr.startswith('usage: ')
-
-
-@pytest.mark.parametrize('name', ['train', 'test'])
-def test_slurm(tmp_path, name):
-    srun = tmp_path / 'srun'
-    srun.write_text('#!/bin/sh\nfor word in "$@"; do echo "$word"; done\n')
-    srun.chmod(0o755)
-    more = ['a.pth'] if name == 'test' else []
-    done = start(
-        'env', f'PATH={tmp_path}:{os.environ["PATH"]}', 'GPUS=2', 'SRUN_ARGS=-x bad',
-        ROOT / 'tools' / f'slurm_{name}.sh', 'part', 'a job', 'a.py', *more,
-        '--cfg-options', 'a="x y"',
-    )  # fmt: skip
-    words = done.stdout.splitlines()
-    assert words[:3] == ['-p', 'part', '--job-name=a job']
-    assert {'--ntasks=2', '--ntasks-per-node=2', '--gres=gpu:2', '-x', 'bad'} < set(
-        words
-    )
-    tail = [str(ROOT / 'tools' / f'{name}.py'), 'a.py', *more, '--launcher', 'slurm']
-    assert words[-len(tail) - 2 :] == [*tail, '--cfg-options', 'a="x y"']

@@ -341,7 +341,7 @@ def test_command_line(tmp_path):
     assert '4/4' in done.stdout
     assert (tmp_path / 'toy/toystreets.json').exists()
     other = run('--size', '80x40')
-    assert other.returncode == 1
+    assert other.returncode == 2
     assert other.stderr.splitlines()[-1].startswith('error: ')
     assert 'Traceback' not in other.stderr
     assert 'not WxH' in run('--size', 'big').stderr

@@ -96,9 +96,7 @@ class TestCopy:
             model=json.loads(json.dumps(MODEL)),
             checkpoint_sha256=digest,
             direction='source_to_target',
-            styles=None,
             alpha=0.5,
-            preserve_color=False,
             seed=3,
             folders=[
                 str(pair / 'gta5' / 'images'),
@@ -107,12 +105,12 @@ class TestCopy:
         )
 
     def test_pictures_are_those_of_the_manifest(self, run, pair, model):
-        out = run(alpha=0.7, preserve_color=True)
+        out = run(alpha=0.7)
         manifest = json.loads((out / 'translation.json').read_text())
         for name, style in manifest['pictures'].items():
             statistics = picture_statistics(model, read_picture(style))
             picture = read_picture(pair / 'gta5' / name)
-            wanted = translate_picture(model, picture, statistics, 0.7, True)
+            wanted = translate_picture(model, picture, statistics, 0.7)
             assert (read_picture(out / name) == wanted).all()
 
     def test_a_config_reads_it(self, run):
@@ -135,21 +133,6 @@ class TestCopy:
         assert {Path(s).parent for s in manifest['pictures'].values()} == {
             pair / 'gta5' / 'images'
         }
-
-    def test_both_to_style(self, run, pair, tmp_path):
-        styles = tmp_path / 'styles' / 'deep'
-        styles.mkdir(parents=True)
-        for n, path in enumerate(city(pair)[:2]):
-            shutil.copy(path, styles / f'{n}.png')
-        out = run(direction='both_to_style', styles=str(tmp_path / 'styles'))
-        assert (out / 'source' / 'labels').is_symlink()
-        assert (out / 'target' / 'gtFine').is_symlink()
-        manifest = json.loads((out / 'translation.json').read_text())
-        assert len(manifest['pictures']) == 9
-        assert all((out / name).is_file() for name in manifest['pictures'])
-        assert Counter(manifest['pictures'].values()) in (
-            {str(styles / '0.png'): a, str(styles / '1.png'): 9 - a} for a in (4, 5)
-        )
 
     def test_out_in_data_root_is_not_linked_to_itself(self, run, pair):
         (pair / 'gta5' / 'translated').mkdir()
@@ -370,7 +353,6 @@ class TestOut:
         [
             (dict(alpha=0.5), 'alpha'),
             (dict(seed=1), 'seed'),
-            (dict(preserve_color=True), 'preserve_color'),
             (dict(direction='target_to_source'), 'direction'),
         ],
     )
@@ -445,8 +427,6 @@ class TestData:
         cfg.train_dataloader.dataset.target.data_prefix.img_path = 'none'
         with pytest.raises(InputError, match='none: no such folder'):
             run(cfg=cfg)
-        with pytest.raises(InputError, match='no such folder; set --styles'):
-            run(direction='both_to_style', styles=str(tmp_path / 'none'))
         assert not (tmp_path / 'out').exists()
 
     def test_several_data_sets(self, run, cfg):
@@ -476,8 +456,6 @@ class TestData:
         (dict(alpha=1.5), '--alpha: must be in 0-1'),
         (dict(alpha=float('nan')), '--alpha: must be in 0-1'),
         (dict(seed=-1), '--seed: must be at least 0'),
-        (dict(direction='both_to_style'), '--styles: name the folder'),
-        (dict(styles='a'), '--styles: source_to_target takes the styles from'),
     ],
 )
 def test_options(options, message):

@@ -5,8 +5,7 @@ import pytest
 import torch
 from mmseg.registry import DATASETS
 from PIL import Image
-from raw_files import write_cityscapes, write_gta5, write_image
-from test_domain import batches
+from raw_files import batches, write_cityscapes, write_gta5, write_image
 from translators import write_checkpoint, write_config
 
 from cfcontra_mm.datasets import Draw
@@ -71,11 +70,11 @@ def test_stylises_the_picture_alone(make):
 def test_channel_order_and_arguments(make, styles):
     (styles / 'b.jpg').unlink()
     (styles / 'town' / 'c.png').unlink()
-    transform = make(alpha=0.6, preserve_color=True)
+    transform = make(alpha=0.6)
     style = stylize.read_picture(str(styles / 'a.png'))
     statistics = picture_statistics(transform.model, style)
     rgb = np.ascontiguousarray(sample()['img'][..., ::-1])
-    wanted = translate_picture(transform.model, rgb, statistics, 0.6, True)
+    wanted = translate_picture(transform.model, rgb, statistics, 0.6)
     assert (transform(sample())['img'] == wanted[..., ::-1]).all()
 
 

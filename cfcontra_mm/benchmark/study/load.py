@@ -70,9 +70,9 @@ def _renamed(fields: dict[str, Any], part: str) -> dict[str, Any]:
 
 def _of_a_twin(path: Path, pair: str | None) -> tuple[Path, str | None]:
     """The study and pair that a table on ToyStreets is now, if the path names one."""
-    table = path.with_name(path.name.replace(f'{TWIN}.py', '.py'))
-    table = table.parent.with_name('studies') / table.name
-    if path.exists() or table.name == path.name or not table.is_file():
+    name = path.name.replace(f'{TWIN}.py', '.py')
+    table = path.parent.parent / 'studies' / name
+    if path.exists() or name == path.name or not table.is_file():
         return path, pair
     warnings.warn(
         f'{path}: is now {table} --pair toystreets', FutureWarning, stacklevel=3

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
+from mmengine.runner import Runner
 from PIL import Image
 
 LOAD = [dict(type='LoadImage')]
@@ -82,3 +84,21 @@ def target_cfg(root: Path, augment=()) -> dict:
         data_prefix=dict(img_path='leftImg8bit/train'),
         pipeline=[*LOAD, *augment, *PACK],
     )
+
+
+def batches(dataset, workers, number=4, skipped=0):
+    """Batches of the loader that MMEngine builds, as its training loop reads them."""
+    from mmengine.runner.loops import _InfiniteDataloaderIterator
+
+    loader = Runner.build_dataloader(
+        dict(
+            batch_size=3,
+            num_workers=workers,
+            dataset=dataset,
+            sampler=dict(type='DomainSampler', per_domain=dict(source=2, target=1)),
+        ),
+        seed=5,
+    )
+    iterator = _InfiniteDataloaderIterator(loader)
+    iterator.skip_iter(skipped)
+    return [torch.stack(next(iterator)['inputs']) for _ in range(number)]
