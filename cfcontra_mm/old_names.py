@@ -57,22 +57,20 @@ def find_old_modules() -> None:
         sys.meta_path.insert(0, _Finder())
 
 
-def old_attributes(
-    module: str, moved: dict[str, Sequence[str]]
-) -> Callable[[str], Any]:
+def old_attributes(module: str, moved: dict[str, str]) -> Callable[[str], Any]:
     """Make the ``__getattr__`` of a module that names have left.
 
     Args:
         module: The module.
-        moved: Names that it had, by the module that they are in now.
+        moved: Where each is now, by the name that it had: ``package.module.name``.
     """
-    places = {name: place for place, names in moved.items() for name in names}
 
     def find(name: str) -> Any:
-        if name not in places:
+        if name not in moved:
             raise AttributeError(f'module {module!r} has no attribute {name!r}')
-        _warn(f'{module}.{name}', f'{places[name]}.{name}')
-        return getattr(importlib.import_module(places[name]), name)
+        _warn(f'{module}.{name}', moved[name])
+        place, _, new = moved[name].rpartition('.')
+        return getattr(importlib.import_module(place), new)
 
     return find
 

@@ -3,7 +3,7 @@
 import ast
 
 import pytest
-from helpers import CONFIGS, leaves, method_folders, registered_methods
+from helpers import CONFIGS, TOYSTREETS, leaves, method_folders, registered_methods
 from mmengine.config import Config
 
 from cfcontra_mm.contract.cases import NETWORK_PARTS
@@ -16,6 +16,8 @@ FILES = [
 ]
 # The oracle is source-only, trained on labelled target images.
 OWN_DATA = {'oracle': ('train_dataloader.dataset.source',)}
+# CLAN's weight of the disagreement is published for each source.
+OWN_WEIGHTS = {('clan', 'deeplabv2_r101_synthia2city.py'): dict(local_weight=10.0)}
 OWN_KEYS = {'_base_', 'model'}
 
 
@@ -32,9 +34,16 @@ def resolved(folder, file):
 def shared(folder, file):
     """Every setting that is not the method's, by its dotted path."""
     cfg = resolved(folder, file).to_dict()
+    cfg.pop('method', None)
     method = cfg.pop('model')
     cfg['model'] = {key: method[key] for key in NETWORK_PARTS if key in method}
     return dict(leaves(cfg))
+
+
+def settings(folder, file):
+    """What the model of a method has beside the network."""
+    model = resolved(folder, file).model.to_dict()
+    return {key: value for key, value in model.items() if key not in NETWORK_PARTS}
 
 
 def names_in_file(folder, file):
@@ -82,6 +91,13 @@ def test_a_methods_file_sets_only_what_is_the_methods(file):
 
 
 @pytest.mark.parametrize('file', FILES)
+def test_a_method_has_the_same_settings_on_every_pair(file):
+    for folder in method_folders(file):
+        own = OWN_WEIGHTS.get((folder, file), {})
+        assert settings(folder, file) == settings(folder, TOYSTREETS) | own, folder
+
+
+@pytest.mark.parametrize('file', FILES)
 def test_all_discriminators_have_the_same_optimiser(file):
     found = [
         resolved(folder, file).optim_wrapper.discriminator
@@ -115,7 +131,7 @@ def test_the_oracle_learns_from_the_targets_own_images(file):
 
 
 @pytest.mark.parametrize('file', FILES)
-def test_training_never_reads_validation_pictures(file):
+def test_training_never_reads_validation_images(file):
     for folder in method_folders(file):
         cfg = resolved(folder, file)
         training = dict(leaves(cfg.train_dataloader.to_dict()))

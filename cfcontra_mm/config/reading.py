@@ -73,7 +73,9 @@ def _advice(missing: Path) -> str:
     """What to do about a missing file, some of which had other names in version 0.1."""
     folder, base = missing.parent.name, missing.parent.parent
     if folder in ('datasets', 'models', 'schedules') and (base / 'networks').is_dir():
-        return 'what it held is now in _base_/networks and _base_/pairs'
+        return (
+            'what it held is now in _base_/networks, pairs, style_pairs or translators'
+        )
     return 'give its path from the working directory'
 
 

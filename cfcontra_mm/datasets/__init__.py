@@ -34,4 +34,9 @@ __all__ = [
     'read_classes',
 ]
 
-__getattr__ = old_attributes(__name__, {'cfcontra_mm.translation': ['AdaINStylize']})
+__getattr__ = old_attributes(
+    __name__,
+    {
+        'AdaINStylize': 'cfcontra_mm.translation.AdaINStylize',
+    },
+)

@@ -23,4 +23,9 @@ __all__ = [
     'domain_step',
 ]
 
-__getattr__ = old_attributes(__name__, {'cfcontra_mm.translation': ['StyleSheetHook']})
+__getattr__ = old_attributes(
+    __name__,
+    {
+        'StyleSheetHook': 'cfcontra_mm.translation.StyleSheetHook',
+    },
+)

@@ -288,5 +288,5 @@ def head_logits(
 
 
 __getattr__ = old_attributes(
-    __name__, {'cfcontra_mm.methods.passes': ['domain_inputs']}
+    __name__, {'domain_inputs': 'cfcontra_mm.methods.passes.domain_inputs'}
 )

@@ -28,10 +28,8 @@ __all__ = [
 __getattr__ = old_attributes(
     __name__,
     {
-        'cfcontra_mm.translation': [
-            'AdaINStyleTransfer',
-            'StylePreprocessor',
-            'VGGEncoder',
-        ]
+        'AdaINStyleTransfer': 'cfcontra_mm.translation.AdaINStyleTransfer',
+        'StylePreprocessor': 'cfcontra_mm.translation.StylePreprocessor',
+        'VGGEncoder': 'cfcontra_mm.translation.VGGEncoder',
     },
 )

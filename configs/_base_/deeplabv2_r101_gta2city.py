@@ -3,4 +3,4 @@ _base_ = [
     './pairs/gta2city.py',
     './default_runtime.py',
 ]
-train_cfg = dict(max_iters={{_base_.iterations}})
+train_cfg = dict(max_iters=_base_.iterations)

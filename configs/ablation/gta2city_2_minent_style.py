@@ -1,2 +1,2 @@
 _base_ = '../minent/deeplabv2_r101_gta2city.py'
-train_dataloader = dict(dataset=dict(source=dict(data_root={{_base_.translated_root}})))
+train_dataloader = dict(dataset=dict(source=dict(data_root=_base_.translated_root)))

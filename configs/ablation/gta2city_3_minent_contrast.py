@@ -1,2 +1,2 @@
 _base_ = '../cfcontra/deeplabv2_r101_gta2city.py'
-train_dataloader = dict(dataset=dict(source=dict(data_root={{_base_.source_root}})))
+train_dataloader = dict(dataset=dict(source=dict(data_root=_base_.source_root)))

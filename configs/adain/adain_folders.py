@@ -1,8 +1,8 @@
-# A user's own pictures on the CPU, with the encoder of encoder_folders.py, crops of
+# A user's own images on the CPU, with the encoder of encoder_folders.py, crops of
 # 128 and 800 iterations.
 _base_ = [
-    '../_base_/models/adain_small.py',
-    '../_base_/datasets/style_folders.py',
+    '../_base_/translators/adain_small.py',
+    '../_base_/style_pairs/folders.py',
     '../_base_/schedules/adain_800.py',
 ]
 model = dict(

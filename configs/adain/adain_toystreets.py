@@ -1,6 +1,6 @@
 _base_ = [
-    '../_base_/models/adain_small.py',
-    '../_base_/datasets/style_toystreets.py',
+    '../_base_/translators/adain_small.py',
+    '../_base_/style_pairs/toystreets.py',
     '../_base_/schedules/adain_800.py',
 ]
 model = dict(encoder=dict(weights='work_dirs/adain/encoder_toystreets/iter_300.pth'))

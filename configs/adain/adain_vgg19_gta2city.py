@@ -1,5 +1,5 @@
 _base_ = [
-    '../_base_/models/adain_vgg19.py',
-    '../_base_/datasets/style_gta2city.py',
+    '../_base_/translators/adain_vgg19.py',
+    '../_base_/style_pairs/gta2city.py',
     '../_base_/schedules/adain_160k.py',
 ]

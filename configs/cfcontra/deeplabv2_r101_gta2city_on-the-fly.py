@@ -4,5 +4,5 @@ _base_ = './deeplabv2_r101_gta2city.py'
 train_dataloader = dict(
     # An image takes ten seconds of a core.
     num_workers=16,
-    dataset=dict(source={{_base_.stylised_source}}),
+    dataset=dict(source=_base_.stylised_source),
 )

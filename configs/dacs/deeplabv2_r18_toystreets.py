@@ -1,2 +1,2 @@
-_base_ = '../_base_/deeplabv2_r18_toystreets.py'
-model = dict(type='DACS', momentum=0.99, threshold=0.968)
+_base_ = ['../_base_/deeplabv2_r18_toystreets.py', '../_base_/methods/dacs.py']
+model = _base_.method.model

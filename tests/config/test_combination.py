@@ -33,6 +33,10 @@ def of(kind, name):
     return Config.fromfile(BASES / kind / f'{name}.py')
 
 
+def hooks(cfg):
+    return [hook.type for hook in cfg.get('custom_hooks', [])]
+
+
 @pytest.mark.parametrize('pair', PAIRS)
 @pytest.mark.parametrize('network', NETWORKS)
 def test_every_method_stands_on_every_network_and_pair(network, pair):
@@ -42,7 +46,7 @@ def test_every_method_stands_on_every_network_and_pair(network, pair):
         method = Config.fromfile(CONFIGS / folder / TOYSTREETS)
         cfg = open_config(CONFIGS / folder / TOYSTREETS, network=network, pair=pair)
         assert cfg.model.type == method.model.type
-        assert cfg.get('custom_hooks') == method.get('custom_hooks')
+        assert hooks(cfg) == hooks(method)
         for part in ('data_preprocessor', 'backbone', 'decode_head', 'auxiliary_head'):
             assert cfg.model.get(part) == theirs.model.get(part), (folder, part)
         assert cfg.optim_wrapper.optimizer == theirs.optim_wrapper.optimizer
@@ -82,6 +86,13 @@ def test_a_shipped_base_is_taken_as_it_is(tmp_path):
 def test_a_config_on_its_own_network_and_pair_is_itself():
     cfg = open_config(MINENT, network='deeplabv2_r18', pair='toystreets')
     assert cfg.to_dict() == open_config(MINENT).to_dict()
+
+
+@pytest.mark.parametrize('config', [TOYSTREETS, 'deeplabv2_r101_gta2city.py'])
+@pytest.mark.parametrize('pair', PAIRS)
+def test_the_pair_says_of_how_many_images_the_first_centers_are(config, pair):
+    (hook,) = open_config(CONFIGS / 'cfcontra' / config, pair=pair).custom_hooks
+    assert hook.max_images == (1000 if '2city' in pair else 200)
 
 
 def test_methods_take_the_paths_of_their_pair_from_it():

@@ -11,7 +11,7 @@ folders = dict(
     target_images='',
     val_images='',
     val_labels='',
-    # Width and height that all pictures are resized to.
+    # Width and height that all images are resized to.
     size=(512, 256),
 )
 resize = dict(type='Resize', backend='pillow', interpolation='bicubic')
@@ -35,7 +35,7 @@ val_pipeline = [
     dict(type='MapLabels', table=''),
     dict(type='PackSegInputs'),
 ]
-# What mmseg's inference functions run on a picture.
+# What mmseg's inference functions run on an image.
 test_pipeline = target_pipeline
 tta_pipeline = [
     dict(type='LoadImage'),
@@ -46,10 +46,7 @@ tta_pipeline = [
                 dict(scale=(int(512 * r), int(256 * r)), **resize)
                 for r in (0.75, 1.0, 1.25)
             ],
-            [
-                dict(type='RandomFlip', prob=0.0, direction='horizontal'),
-                dict(type='RandomFlip', prob=1.0, direction='horizontal'),
-            ],
+            _base_.tta_flips,
             [dict(type='LoadLabels')],
             [dict(type='MapLabels', table='')],
             [dict(type='PackSegInputs')],
@@ -59,10 +56,8 @@ tta_pipeline = [
 train_dataloader = dict(
     batch_size=4,
     num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type='DomainSampler', per_domain=dict(source=2, target=2)),
+    sampler=dict(per_domain=dict(source=2, target=2)),
     dataset=dict(
-        type='DomainDataset',
         source=dict(
             type='FolderDataset',
             classes='',
@@ -78,10 +73,7 @@ train_dataloader = dict(
     ),
 )
 val_dataloader = dict(
-    batch_size=1,
     num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='FolderDataset',
         classes='',

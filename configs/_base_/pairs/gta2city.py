@@ -27,7 +27,7 @@ val_pipeline = [
     dict(type='MapLabels', table='cityscapes'),
     dict(type='PackSegInputs'),
 ]
-# What mmseg's inference functions run on a picture.
+# What mmseg's inference functions run on an image.
 test_pipeline = [
     dict(type='LoadImage'),
     dict(scale=test_size, **resize),
@@ -42,10 +42,7 @@ tta_pipeline = [
                 dict(scale=(int(1024 * r), int(512 * r)), **resize)
                 for r in (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
             ],
-            [
-                dict(type='RandomFlip', prob=0.0, direction='horizontal'),
-                dict(type='RandomFlip', prob=1.0, direction='horizontal'),
-            ],
+            _base_.tta_flips,
             [dict(type='LoadLabels')],
             [dict(type='MapLabels', table='cityscapes')],
             [dict(type='PackSegInputs')],
@@ -77,10 +74,8 @@ stylised_source = dict(
 train_dataloader = dict(
     batch_size=2,
     num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='DomainSampler', per_domain=dict(source=1, target=1)),
+    sampler=dict(per_domain=dict(source=1, target=1)),
     dataset=dict(
-        type='DomainDataset',
         source=dict(
             type='GTA5Dataset',
             data_root=source_root,
@@ -96,10 +91,7 @@ train_dataloader = dict(
     ),
 )
 val_dataloader = dict(
-    batch_size=1,
     num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='RawCityscapesDataset',
         data_root=target_root,

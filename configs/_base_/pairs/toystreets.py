@@ -11,7 +11,7 @@ source_pipeline = [
 ]
 target_pipeline = [dict(type='LoadImage'), dict(type='PackSegInputs')]
 val_pipeline = source_pipeline
-# What mmseg's inference functions run on a picture.
+# What mmseg's inference functions run on an image.
 test_pipeline = target_pipeline
 tta_pipeline = [
     dict(type='LoadImage'),
@@ -27,10 +27,7 @@ tta_pipeline = [
                 )
                 for r in (0.75, 1.0, 1.25)
             ],
-            [
-                dict(type='RandomFlip', prob=0.0, direction='horizontal'),
-                dict(type='RandomFlip', prob=1.0, direction='horizontal'),
-            ],
+            _base_.tta_flips,
             [dict(type='LoadLabels')],
             [dict(type='MapLabels', table='cityscapes')],
             [dict(type='PackSegInputs')],
@@ -61,10 +58,8 @@ stylised_source = dict(
 train_dataloader = dict(
     batch_size=4,
     num_workers=1,
-    persistent_workers=True,
-    sampler=dict(type='DomainSampler', per_domain=dict(source=2, target=2)),
+    sampler=dict(per_domain=dict(source=2, target=2)),
     dataset=dict(
-        type='DomainDataset',
         source=dict(
             type='GTA5Dataset',
             data_root=source_root,
@@ -80,10 +75,7 @@ train_dataloader = dict(
     ),
 )
 val_dataloader = dict(
-    batch_size=1,
     num_workers=1,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='RawCityscapesDataset',
         data_root=target_root,

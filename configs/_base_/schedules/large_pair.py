@@ -1,5 +1,5 @@
-# Loops and hooks of a pair of thousands of images. The network says for how many
-# iterations it trains.
+# Loops, hooks and loaders of a pair of thousands of images. The network says for how
+# many iterations it trains.
 train_cfg = dict(type='IterBasedTrainLoop', val_interval=4000)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
@@ -16,3 +16,22 @@ default_hooks = dict(
     sync_statistics=dict(type='SyncStatisticsHook'),
     validation_random_state=dict(type='ValidationRandomStateHook'),
 )
+# How many images of each domain the first class centers are made of (CFContra).
+center_images = 1000
+# The pair says from which data sets, and how many images of each domain make a batch.
+train_dataloader = dict(
+    persistent_workers=True,
+    sampler=dict(type='DomainSampler'),
+    dataset=dict(type='DomainDataset'),
+)
+val_dataloader = dict(
+    batch_size=1,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+)
+test_dataloader = val_dataloader
+# Test-time augmentation sees each image as it is and mirrored.
+tta_flips = [
+    dict(type='RandomFlip', prob=0.0, direction='horizontal'),
+    dict(type='RandomFlip', prob=1.0, direction='horizontal'),
+]

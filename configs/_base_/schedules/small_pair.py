@@ -6,3 +6,4 @@ default_hooks = dict(
     checkpoint=dict(interval=100),
     finite_loss=dict(interval=20),
 )
+center_images = 200

@@ -1,5 +1,5 @@
-# Pictures of both domains of ToyStreets, for style transfer.
-_base_ = './style_gta2city.py'
+# Images of both domains of ToyStreets: crops of 128 at their own size.
+_base_ = './gta2city.py'
 train_pipeline = [
     dict(type='LoadImage'),
     dict(type='RandomCrop', crop_size=(128, 128)),

@@ -1,4 +1,5 @@
-# Pictures of both domains, for style transfer: crops of 256 from pictures of 1024x512.
+# Images of GTA5 and Cityscapes: crops of 256 from images of 1024x512.
+_base_ = './common.py'
 resize = dict(
     type='Resize', scale=(1024, 512), backend='pillow', interpolation='bicubic'
 )
@@ -18,30 +19,14 @@ target = dict(
     data_prefix=dict(img_path='leftImg8bit/train'),
 )
 train_dataloader = dict(
-    batch_size=8,
-    num_workers=8,
-    persistent_workers=True,
-    sampler=dict(type='DomainSampler', per_domain=dict(source=4, target=4)),
     dataset=dict(
-        type='DomainDataset',
         source=dict(pipeline=train_pipeline, **source),
         target=dict(pipeline=train_pipeline, **target),
-    ),
+    )
 )
-# Whole pictures of the training folders; labels take no part.
 val_dataloader = dict(
-    batch_size=2,
-    num_workers=4,
-    sampler=dict(
-        type='DomainSampler',
-        per_domain=dict(source=1, target=1),
-        seed=0,
-        num_batches=100,
-    ),
     dataset=dict(
-        type='DomainDataset',
         source=dict(pipeline=val_pipeline, **source),
         target=dict(pipeline=val_pipeline, **target),
-    ),
+    )
 )
-val_evaluator = dict(type='StyleDistance')

@@ -1,5 +1,5 @@
-# Pictures of SYNTHIA and Cityscapes, for style transfer.
-_base_ = './style_gta2city.py'
+# Images of SYNTHIA and Cityscapes, as those of gta2city.py.
+_base_ = './gta2city.py'
 source = dict(
     type='SYNTHIADataset', data_root='data/synthia', data_prefix=dict(img_path='RGB')
 )

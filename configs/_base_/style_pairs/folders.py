@@ -1,11 +1,12 @@
-# A user's own pictures of both domains, for style transfer; the fields are those of
-# folders.py. Crops of 256, or whole pictures where they are smaller.
+# A user's own images; the fields are those of ../pairs/folders.py. Crops of 256, or
+# whole images where they are smaller.
+_base_ = './common.py'
 folders = dict(
     classes='',
     source_images='',
     source_labels='',
     target_images='',
-    # Width and height that all pictures are resized to for training.
+    # Width and height that all images are resized to for training.
     size=(512, 256),
 )
 resize = dict(
@@ -24,30 +25,16 @@ labelled = dict(
 )
 unlabelled = dict(type='FolderDataset', classes='', data_prefix=dict(img_path=''))
 train_dataloader = dict(
-    batch_size=8,
     num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='DomainSampler', per_domain=dict(source=4, target=4)),
     dataset=dict(
-        type='DomainDataset',
         source=dict(pipeline=train_pipeline, **labelled),
         target=dict(pipeline=train_pipeline, **unlabelled),
     ),
 )
-# Whole pictures of the training folders; labels take no part.
 val_dataloader = dict(
-    batch_size=2,
     num_workers=2,
-    sampler=dict(
-        type='DomainSampler',
-        per_domain=dict(source=1, target=1),
-        seed=0,
-        num_batches=100,
-    ),
     dataset=dict(
-        type='DomainDataset',
         source=dict(pipeline=val_pipeline, **labelled),
         target=dict(pipeline=val_pipeline, **unlabelled),
     ),
 )
-val_evaluator = dict(type='StyleDistance')
