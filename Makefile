@@ -12,7 +12,7 @@ help:
 	@echo 'make .venv   install the package and its tools into .venv'
 	@echo 'make demo    train and compare the methods on ToyStreets'
 	@echo 'make test    run the whole test suite'
-	@echo 'make lint    check style'
+	@echo 'make lint    check style and types'
 	@echo 'make tables  make the tables in README.md and docs/ from docs/results/'
 	@echo 'make clean   remove .venv, caches and build outputs'
 
@@ -42,6 +42,7 @@ test: .venv
 lint: .venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 tables: .venv
 	$(BIN)/python docs/fill_in.py

@@ -1,4 +1,4 @@
-"""The package, with its configs and tools inside it for ``mim``."""
+"""Build the package, with its configs and tools inside for ``mim``."""
 
 import re
 import shutil
@@ -17,7 +17,7 @@ class BuildWithMim(build_py):
     A wheel gets copies; an editable installation gets links into the checkout.
     """
 
-    def run(self):
+    def run(self) -> None:
         super().run()
         place = self._link if self.editable_mode else self._copy
         root = ROOT if self.editable_mode else Path(self.build_lib)
@@ -28,11 +28,11 @@ class BuildWithMim(build_py):
             place(name, mim / name)
 
     @staticmethod
-    def _link(name, target):
+    def _link(name: str, target: Path) -> None:
         target.symlink_to(Path('..', '..', name))
 
     @staticmethod
-    def _copy(name, target):
+    def _copy(name: str, target: Path) -> None:
         if (ROOT / name).is_file():
             shutil.copy2(ROOT / name, target)
         else:
@@ -40,9 +40,10 @@ class BuildWithMim(build_py):
             shutil.copytree(ROOT / name, target, ignore=ignore)
 
 
-def version():
+def version() -> str:
     text = (ROOT / 'cfcontra_mm' / 'version.py').read_text()
-    return re.search(r"__version__ = '(.+)'", text).group(1)
+    (found,) = re.findall(r"__version__ = '(.+)'", text)
+    return found
 
 
 setup(
@@ -92,6 +93,8 @@ setup(
         'slurm': ['submitit'],
         'timm': ['timm>=1'],
         'dev': [
+            'mypy',
+            'pre-commit',
             'pytest',
             'pytest-xdist',
             'ray',
@@ -99,6 +102,7 @@ setup(
             'selenium',
             'submitit',
             'timm>=1',
+            'types-PyYAML',
         ],
     },
 )

@@ -1,7 +1,7 @@
-"""Milliseconds of a core to load a source image, as one config does and as another.
+"""Compare the CPU time to load a source image with one config and with another.
 
-Each image is loaded in one thread, as in a data worker, twice over with the same random
-numbers: a style is encoded in the first round alone. The configs alternate.
+Each image is loaded in one thread, as in a data worker, and twice with the same random
+numbers: styles are encoded in the first round only. The configs alternate.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import time
 
 import numpy as np
 import torch
+from mmengine.dataset import BaseDataset
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
-from torch.utils.data import Dataset
 
 from cfcontra_mm.engine.launch import load_config
 
@@ -22,19 +22,19 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('config')
-    parser.add_argument('other', help='what the ratio is to')
-    parser.add_argument('--images', type=int, default=100)
+    parser.add_argument('config', help='config to measure')
+    parser.add_argument('other', help='config to compare it with')
+    parser.add_argument('--images', type=int, default=100, help='number of images')
     return parser.parse_args()
 
 
-def source_of(config: str) -> Dataset:
-    """The labelled source that a config trains on."""
+def source_of(config: str) -> BaseDataset:
+    """Build the labelled source that a config trains on."""
     return DATASETS.build(load_config(config, {}).train_dataloader.dataset.source)
 
 
-def seconds(source: Dataset, number: int) -> float:
-    """A core's time to load the image of a number, its style drawn by the number."""
+def seconds(source: BaseDataset, number: int) -> float:
+    """Measure the CPU time to load an image whose number also seeds its style."""
     np.random.seed(number)
     start = time.process_time()
     source[number % len(source)]

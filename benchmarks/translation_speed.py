@@ -1,9 +1,9 @@
-"""Pictures per second of translate_dataset against its plain forward passes.
+"""Compare the images per second of translate_dataset with its plain forward passes.
 
-The plain cost is the encoder and the decoder on pictures of the same sizes that lie in
-memory already, with the weights in either layout; the tool has them channels-last. The
-data set is translated into a temporary folder; all alternate, since other work on the
-machine slows them alike.
+The plain passes run encoder and decoder on images of the same sizes that are already in
+memory, with the weights in either memory layout; the tool uses channels-last. The data
+set is translated to a temporary folder. All alternate, so that other work on the
+machine slows them equally.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('config', help='of the translator')
-    parser.add_argument('checkpoint')
-    parser.add_argument('--rounds', type=int, default=3)
+    parser.add_argument('config', help='config of the translator')
+    parser.add_argument('checkpoint', help='checkpoint of the translator')
+    parser.add_argument('--rounds', type=int, default=3, help='number of repetitions')
     return parser.parse_args()
 
 
-def picture_sizes(cfg: Config) -> list[tuple[int, int]]:
-    """Height and width of every picture of the source."""
+def image_sizes(cfg: Config) -> list[tuple[int, int]]:
+    """Read the height and width of every source image."""
     source = DATASETS.build(dict(cfg.train_dataloader.dataset.source, pipeline=[]))
     paths = [source.get_data_info(i)['img_path'] for i in range(len(source))]
     return [Image.open(path).size[::-1] for path in paths]
@@ -55,17 +55,17 @@ def picture_sizes(cfg: Config) -> list[tuple[int, int]]:
 def plain_seconds(
     model: AdaINStyleTransfer, sizes: list[tuple[int, int]], layout: torch.memory_format
 ) -> float:
-    """Time of an encoder and a decoder pass for every picture, one at a time."""
+    """Measure encoder and decoder passes for every image, one at a time."""
     model = copy.deepcopy(model).to(memory_format=layout)
-    pictures = {size: torch.rand(1, 3, *size) for size in set(sizes)}
+    images = {size: torch.rand(1, 3, *size) for size in set(sizes)}
     start = time.perf_counter()
     for size in sizes:
-        model.decoder(model.encoder(pictures[size])[-1])
+        model.decoder(model.encoder(images[size])[-1])
     return time.perf_counter() - start
 
 
 def tool_seconds(cfg: Config, model: AdaINStyleTransfer, checkpoint: str) -> float:
-    """Time of the whole translation: read, style, translate, write."""
+    """Measure the whole translation: read images and styles, translate, write."""
     with tempfile.TemporaryDirectory() as folder, open(os.devnull, 'w') as nowhere:
         start = time.perf_counter()
         with contextlib.redirect_stdout(nowhere):
@@ -78,19 +78,20 @@ def main() -> None:
     init_default_scope('mmseg')
     cfg = load_config(args.config, {})
     model = load_translator(args.config, args.checkpoint)
-    sizes = picture_sizes(cfg)
-    ratios = {layout: [] for layout in LAYOUTS}
+    sizes = image_sizes(cfg)
+    ratios: dict[str, list[float]] = {layout: [] for layout in LAYOUTS}
     threads = torch.get_num_threads()
     for _ in range(args.rounds):
         tool = tool_seconds(cfg, model, args.checkpoint)
-        torch.set_num_threads(threads)  # which the tool divides among pictures
-        print(f'{len(sizes) / tool:.1f} pictures/s translated and written')
+        torch.set_num_threads(threads)  # which the tool divides among images
+        print(f'{len(sizes) / tool:.1f} images/s translated and written')
         for name, layout in LAYOUTS.items():
             plain = plain_seconds(model, sizes, layout)
             ratios[name].append(plain / tool)
-            print(f'  {len(sizes) / plain:.1f} plain, {name}: {plain / tool:.2f} of it')
+            rate, ratio = len(sizes) / plain, plain / tool
+            print(f'  {rate:.1f} images/s plain, {name}: tool/plain {ratio:.2f}')
     medians = ', '.join(f'{np.median(r):.2f} ({name})' for name, r in ratios.items())
-    print(f'median ratios {medians} with {threads} threads of torch')
+    print(f'median tool/plain {medians}, {threads} torch threads')
 
 
 if __name__ == '__main__':

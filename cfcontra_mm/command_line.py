@@ -23,10 +23,10 @@ USER_ERRORS = re.compile(
 
 
 def command_line(main: Callable[[], int | None]) -> Callable[[], None]:
-    """Decorate a tool's ``main``: a user's error becomes one line and exit status 2.
+    """Decorate a tool's ``main``: turn a user's error into one line, exit status 2.
 
     Args:
-        main: The tool; returns its exit status, or ``None`` for 0.
+        main: Runs the tool; returns its exit status, or ``None`` for 0.
     """
 
     @functools.wraps(main)
@@ -45,7 +45,7 @@ def command_line(main: Callable[[], int | None]) -> Callable[[], None]:
             if status:
                 sys.exit(status)
             return
-        # A progress line may stand unfinished.
+        # An unfinished progress line may come before.
         print(f'\nerror: {problem}', file=sys.stderr, flush=True)
         sys.exit(2)
 
@@ -53,14 +53,14 @@ def command_line(main: Callable[[], int | None]) -> Callable[[], None]:
 
 
 def _leave_group() -> None:
-    """A process that ends before gloo's threads do is now and then aborted."""
+    """Leave the process group: a process that ends before gloo's threads may abort."""
     distributed = sys.modules.get('torch.distributed')
     if distributed and distributed.is_available() and distributed.is_initialized():
         distributed.destroy_process_group()
 
 
 def _one_line(error: InputError) -> str:
-    """The message itself: a data worker's is the last line of a traceback."""
+    """Return the message; a data worker puts a traceback before it."""
     return str(error).strip().splitlines()[-1].split('InputError: ')[-1]
 
 
@@ -74,7 +74,7 @@ def _config_problem(error: Exception) -> str | None:
 
 
 class CfgOptions(DictAction):
-    """MMEngine's action for ``KEY=VALUE``, with an error for anything else."""
+    """MMEngine's action for ``KEY=VALUE``, which refuses anything else."""
 
     def __call__(
         self,
@@ -83,7 +83,7 @@ class CfgOptions(DictAction):
         values: Sequence[str],
         option_string: str | None = None,
     ) -> None:
-        """Parse the pairs."""
+        """Parse the settings."""
         for value in values:
             if '=' not in value:
                 parser.error(f'{option_string}: {value!r} is not KEY=VALUE')
@@ -107,12 +107,12 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_network_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options that run a method, or a study, elsewhere."""
+    """Add the options that replace the network or the pair of a config or a study."""
     for kind in ('network', 'pair'):
         parser.add_argument(
             f'--{kind}',
             metavar='NAME',
-            help=f'one of configs/_base_/{kind}s, or a file, in place of its own',
+            help=f'another {kind}: a name from configs/_base_/{kind}s, or a file',
         )
 
 
@@ -121,7 +121,7 @@ def add_options_argument(
     flag: str = '--cfg-options',
     what: str = 'override settings, for example train_cfg.max_iters=100',
 ) -> None:
-    """Add an option that takes ``KEY=VALUE``, by default settings of the config."""
+    """Add an option that takes ``KEY=VALUE``, by default for settings of the config."""
     parser.add_argument(
         flag, nargs='+', action=CfgOptions, default={}, metavar='KEY=VALUE', help=what
     )
@@ -132,12 +132,12 @@ def add_trust_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--trust-checkpoint',
         action='store_true',
-        help='read a checkpoint that holds more than weights: it can run any code',
+        help='also read a checkpoint that holds more than weights: it can run any code',
     )
 
 
 def add_launcher_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add who starts the processes."""
+    """Add the options that say how the processes are launched."""
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
     # torch.distributed.launch, which mim starts, passes it.
     parser.add_argument('--local-rank', '--local_rank', help=argparse.SUPPRESS)
@@ -152,7 +152,7 @@ def named_path(text: str) -> tuple[str, Path]:
 
 
 def positive(text: str) -> int:
-    """Parse a number of at least 1."""
+    """Parse a positive integer."""
     if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f'{text!r} is not a number of at least 1')
+        raise argparse.ArgumentTypeError(f'{text!r} is not a positive integer')
     return int(text)

@@ -2,4 +2,4 @@
 
 
 class InputError(ValueError):
-    """Input that cannot be used: one line with the file, what is wrong, what to do."""
+    """Unusable input: one line that says which file, what is wrong and what to do."""

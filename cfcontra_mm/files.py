@@ -1,4 +1,4 @@
-"""Files and folders that are there whole or not at all."""
+"""Files and folders written atomically."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from pathlib import Path
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Give a file, or a folder, to write, which takes its name once the block ends.
+    """Write a file or a folder under a temporary name, renamed when the block ends.
 
-    So no one ever sees a part of it. Makes the folder around it if needed. If the block
-    raises, what it wrote is removed, and what had the name stays as it was.
+    Nobody ever sees a partial file. The parent folder is created if needed. If the
+    block raises, what it wrote is removed, and an earlier file of that name stays.
 
     Args:
-        path: Its name.
+        path: The file or folder.
 
     Yields:
-        The name to write to, see :func:`temporary_name`.
+        The temporary name to write to, see :func:`temporary_name`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_name(path)
@@ -36,20 +36,20 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 def temporary_name(path: Path) -> Path:
-    """Return the name of a file until it is whole.
+    """Return the name of a file while it is being written.
 
-    It ends like the file's own, since writers choose the format by that, and is hidden,
-    so that no data set takes what a killed process left for an image.
+    It keeps the suffix, by which writers choose the format, and is hidden, so that no
+    data set takes what a killed process left behind for an image.
     """
     return path.with_name(f'.{path.stem}.tmp{path.suffix}')
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a text file, in UTF-8, so that no one ever sees a part of it."""
+    """Write a text file atomically, in UTF-8."""
     with whole_file(path) as temporary:
         temporary.write_text(text, encoding='utf-8')
 
 
 def file_name(text: str) -> str:
-    """Return a text with a dash in place of what a file name should not hold."""
+    """Replace by dashes what a file name should not contain."""
     return re.sub(r'[^\w.-]+', '-', text)

@@ -1,4 +1,4 @@
-"""Import paths of version 0.1, which work in this release with a warning."""
+"""Import paths of version 0.1: they still work in this release, with a warning."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ MODULES = {
     'benchmark.fields': 'benchmark.study.fields',
     'benchmark.guards': 'benchmark.runs.guards',
     'benchmark.launch': 'benchmark.runs.pool',
+    'benchmark.leash': 'benchmark.runs.die_with_parent',
     'benchmark.main': 'benchmark.runs.main',
     'benchmark.overview': 'benchmark.runs.overview',
     'benchmark.plan': 'benchmark.runs.plan',
@@ -47,22 +48,23 @@ MODULES = {
     'models.translation': 'translation',
     'models.translation.pictures': 'translation.images',
     'plain_yaml': 'config.plain_yaml',
+    'report.pictures': 'report.images',
 }
-"""Modules by their old names; those below a package go with it."""
+"""New names of modules by the old ones; submodules move with their package."""
 
 
 def find_old_modules() -> None:
-    """Let the modules be imported by their old names."""
+    """Make the modules importable by their old names."""
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
 
 
 def old_attributes(module: str, moved: dict[str, str]) -> Callable[[str], Any]:
-    """Make the ``__getattr__`` of a module that names have left.
+    """Make a module's ``__getattr__``, which finds names that were moved elsewhere.
 
     Args:
-        module: The module.
-        moved: Where each is now, by the name that it had: ``package.module.name``.
+        module: Name of the module.
+        moved: Present place of each name, ``package.module.name``, by its old name.
     """
 
     def find(name: str) -> Any:
@@ -80,7 +82,7 @@ def _warn(old: str, new: str) -> None:
 
 
 def _new_name(name: str) -> str | None:
-    """The name of a module now, if the one given is old."""
+    """Return the present name of a module, ``None`` if the given one is not old."""
     below = ''
     old = name.removeprefix(f'{PACKAGE}.')
     while old and old != name:
@@ -92,7 +94,11 @@ def _new_name(name: str) -> str | None:
 
 
 class _Finder(MetaPathFinder):
-    """Comes first: below a package, its old name would find the files once more."""
+    """Finds modules by their old names.
+
+    It must come first: the old name of a package leads to its files, from which other
+    finders would load a submodule a second time.
+    """
 
     def find_spec(
         self,
@@ -105,7 +111,7 @@ class _Finder(MetaPathFinder):
 
 
 class _Alias(Loader):
-    """Gives the module itself under its old name, so that nothing registers twice."""
+    """Gives the module itself under its old name: it must not register things twice."""
 
     def __init__(self, old: str, new: str) -> None:
         self.old, self.new = old, new
@@ -117,5 +123,5 @@ class _Alias(Loader):
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        # The import system has put the old name there.
+        # The import system has replaced it by that of the old name.
         module.__spec__ = self.spec

@@ -12,17 +12,17 @@ GROUP = 'cfcontra_mm.methods'
 def load_plugins() -> None:
     """Import the modules that installed packages name in the entry-point group.
 
-    Each registers its methods. One that cannot be imported is left out with a warning,
-    since the methods of all others do not need it.
+    Each registers its methods. A module that cannot be imported is skipped with a
+    warning: all other methods work without it.
     """
     for entry in entry_points(group=GROUP):
         try:
-            # Not the attribute: the package may be what imports this one, half-way.
+            # Not the attribute: the package may be importing this one, half-way.
             importlib.import_module(entry.module)
         except Exception as error:
             name = entry.dist.name if entry.dist else entry.name
             warnings.warn(
-                f'{name}: its methods ({entry.value}) are not there, since they cannot '
+                f'{name}: its methods ({entry.value}) are skipped, since they cannot '
                 f'be imported ({type(error).__name__}: {error})',
                 stacklevel=2,
             )

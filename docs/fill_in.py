@@ -1,7 +1,7 @@
-"""Make the tables of docs/results/ and put them into the pages that show them.
+"""Make the tables of docs/results/ and insert them into the pages that show them.
 
-A page shows a file between ``<!-- from FILE -->``, a path from the page's folder, and
-``<!-- end -->``.
+A page shows a file between ``<!-- from FILE -->`` and ``<!-- end -->``, where FILE is
+relative to the folder of the page.
 """
 
 import re
@@ -26,14 +26,14 @@ def make_tables(out: Path) -> None:
 
 
 def fill_in(text: str, read: Callable[[str], str]) -> str:
-    """A page's text with the files that it shows.
+    """Insert the files that a page shows into its text.
 
     Args:
-        text: The page.
-        read: Gives the text of a file by the name in the page.
+        text: Text of the page.
+        read: Function that returns the text of a file by its name in the page.
     """
 
-    def block(found: re.Match) -> str:
+    def block(found: re.Match[str]) -> str:
         name = found[1]
         return f'<!-- from {name} -->\n\n{read(name).strip()}\n\n<!-- end -->'
 

@@ -33,7 +33,7 @@ def _open_logs_alone():
 
 @pytest.fixture(scope='session')
 def toystreets(tmp_path_factory):
-    """Folder of a tiny ToyStreets pair, see `write_tiny_toystreets`."""
+    """Folder of a tiny ToyStreets pair, see ``write_tiny_toystreets``."""
     from cfcontra_mm.contract.tiny import write_tiny_toystreets
 
     return write_tiny_toystreets(tmp_path_factory.mktemp('toystreets'))

@@ -84,7 +84,7 @@ def begin_centers(model: UDASegmentor, data: dict) -> None:
 
 
 def labelled_split(root: Path, palette: dict[str, list[int]]) -> str:
-    """Text of a config whose test data are the pictures and labels in a folder."""
+    """Text of a config whose test data are the images and labels in a folder."""
     return f"""
 test_dataloader = dict(dataset=dict(
     type='BaseSegDataset', data_root={str(root)!r}, test_mode=True,

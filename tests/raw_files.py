@@ -18,7 +18,7 @@ PACK = [dict(type='PackSegInputs')]
 
 
 def write_image(path: Path, size=(8, 6), value=None) -> Path:
-    """A picture of (width, height), of one colour or of noise."""
+    """An image of (width, height), of one colour or of noise."""
     path.parent.mkdir(parents=True, exist_ok=True)
     array = np.random.default_rng(len(path.name)).integers(
         0, 256, (size[1], size[0], 3), dtype=np.uint8
@@ -50,7 +50,7 @@ def write_synthia_label(path: Path, label: np.ndarray) -> Path:
 
 
 def write_gta5(root: Path, stems, size=(8, 6)) -> Path:
-    """GTA5's layout; the n-th picture has the grey value n."""
+    """GTA5's layout; the n-th image has the grey value n."""
     for number, stem in enumerate(stems):
         write_image(root / f'images/{stem}.png', size, number)
         write_p_label(root / f'labels/{stem}.png', np.full(size[::-1], 7 + number % 2))
@@ -58,7 +58,7 @@ def write_gta5(root: Path, stems, size=(8, 6)) -> Path:
 
 
 def write_cityscapes(root: Path, split, number, size=(8, 6), labels=True) -> Path:
-    """Cityscapes' layout; the n-th picture has the grey value 100 + n."""
+    """Cityscapes' layout; the n-th image has the grey value 100 + n."""
     for n in range(number):
         name = f'{split}/town/town_{n:06}_000019'
         write_image(root / f'leftImg8bit/{name}_leftImg8bit.png', size, 100 + n)

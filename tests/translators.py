@@ -16,7 +16,7 @@ MODEL = dict(
 
 
 def write_checkpoint(path: Path, model: dict = MODEL) -> Path:
-    """A checkpoint whose pictures vary, which small random weights' do not."""
+    """A checkpoint whose images vary, unlike those of small random weights."""
     with torch.random.fork_rng(), DefaultScope.overwrite_default_scope('mmseg'):
         torch.manual_seed(0)
         translator = MODELS.build(model)

@@ -32,7 +32,7 @@ def parse_args() -> argparse.Namespace:
         '--seeds', type=int, nargs='+', default=[], help="default: the study's own"
     )
     parser.add_argument(
-        '--only', nargs='+', default=[], metavar='NAME', help='start only these rows'
+        '--only', nargs='+', default=[], metavar='NAME', help='run only these rows'
     )
     parser.add_argument(
         '--rerun',
@@ -40,19 +40,19 @@ def parse_args() -> argparse.Namespace:
         default=[],
         metavar='NAME',
         help='train these rows again from the start, even if they are finished; their '
-        'old folders are moved aside',
+        'old folders are renamed',
     )
     parser.add_argument('--out', type=Path, help='default: work_dirs/STUDY')
     parser.add_argument(
         '--launcher',
         choices=('local', 'ray', 'slurm'),
         default='local',
-        help='who runs the steps; default: the GPUs or CPU cores of this machine',
+        help='where to run the steps; default: the GPUs or CPU cores of this machine',
     )
     add_options_argument(
         parser,
         '--slurm',
-        "submitit's parameters, for example slurm_partition=gpu timeout_min=2880",
+        'parameters of submitit, for example slurm_partition=gpu timeout_min=2880',
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
@@ -61,13 +61,13 @@ def parse_args() -> argparse.Namespace:
     what.add_argument(
         '--tables-only',
         action='store_true',
-        help='make tables and report of results.jsonl',
+        help='make tables and report from results.jsonl',
     )
     args = parser.parse_args()
     if args.slurm and args.launcher != 'slurm':
-        parser.error('--slurm: goes with --launcher slurm; add it')
+        parser.error('--slurm: needs --launcher slurm; add it')
     if args.rerun and args.tables_only:
-        parser.error('--rerun: trains, but --tables-only does not; leave one out')
+        parser.error('--rerun: cannot be combined with --tables-only; remove one')
     return args
 
 

@@ -14,12 +14,12 @@ def main() -> None:
         description=__doc__, epilog='Other options are those of tools/benchmark.py.'
     )
     parser.add_argument(
-        '--all', action='store_true', help='every method, three seeds: the full study'
+        '--all', action='store_true', help='the full study: all methods, three seeds'
     )
     args, others = parser.parse_known_args()
     benchmark = str(Path(__file__).resolve().with_name('benchmark.py'))
     study = EVERY_METHOD if args.all else STUDY
-    # In place of this process, so that signals reach the study.
+    # It replaces this process, so that signals reach the study.
     os.execv(sys.executable, [sys.executable, benchmark, study, *others])
 
 

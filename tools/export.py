@@ -1,8 +1,8 @@
-"""Turn a checkpoint into a plain MMSegmentation config and checkpoint.
+"""Export a checkpoint as a plain MMSegmentation config and checkpoint.
 
 Writes model.py and model.pth, which run without this package:
-mmseg.apis.init_model('DIR/model.py', 'DIR/model.pth'). Both models predict on an image
-first; where they differ, nothing is written.
+mmseg.apis.init_model('DIR/model.py', 'DIR/model.pth'). First both models predict an
+image; if the predictions differ, nothing is written.
 """
 
 import argparse
@@ -15,7 +15,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('checkpoint', help='as tools/train.py wrote it')
+    parser.add_argument('checkpoint', help='checkpoint that tools/train.py wrote')
     parser.add_argument('--out', required=True, metavar='DIR')
     add_trust_argument(parser)
     return parser.parse_args()

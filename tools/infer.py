@@ -1,22 +1,22 @@
-"""Label your own pictures with a trained checkpoint.
+"""Label your own images with a trained checkpoint.
 
-Writes for each picture PICTURE.png, a palette PNG of class indices in the classes'
-colours, and PICTURE_overlay.jpg, the colours over the picture.
+Writes for each image IMAGE.png, a palette PNG of class indices in the classes' colours,
+and IMAGE_overlay.jpg, the colours painted over the image.
 """
 
 import argparse
 
 from cfcontra_mm.command_line import add_trust_argument, command_line
 from cfcontra_mm.engine.checkpoints import load_segmentor
-from cfcontra_mm.engine.inference import find_pictures, label_pictures
+from cfcontra_mm.engine.inference import find_images, label_images
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('checkpoint', help='as tools/train.py wrote it')
-    parser.add_argument('pictures', help='a picture or a folder of pictures')
+    parser.add_argument('checkpoint', help='checkpoint that tools/train.py wrote')
+    parser.add_argument('images', help='an image or a folder of images')
     parser.add_argument('--out', required=True, metavar='DIR')
     add_trust_argument(parser)
     return parser.parse_args()
@@ -25,9 +25,9 @@ def parse_args() -> argparse.Namespace:
 @command_line
 def main() -> None:
     args = parse_args()
-    pictures = find_pictures(args.pictures, args.out)
+    images = find_images(args.images, args.out)
     model = load_segmentor(args.checkpoint, args.trust_checkpoint)
-    label_pictures(model, pictures)
+    label_images(model, images)
 
 
 if __name__ == '__main__':

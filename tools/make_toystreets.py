@@ -1,4 +1,4 @@
-"""Writes the ToyStreets pair: a labelled game-like source and a camera-like target."""
+"""Write the ToyStreets pair: a labelled game-like source and a camera-like target."""
 
 from __future__ import annotations
 
@@ -13,15 +13,20 @@ from cfcontra_mm.toystreets import write_toystreets
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
+    default = 'default: %(default)s'
     parser.add_argument('--out', required=True, metavar='DIR', help='folder to write')
-    parser.add_argument('--num-source', type=int, default=400, metavar='N')
-    parser.add_argument('--num-target', type=int, default=400, metavar='N')
-    parser.add_argument('--num-val', type=int, default=100, metavar='N')
+    parser.add_argument(
+        '--num-source', type=int, default=400, metavar='N', help=default
+    )
+    parser.add_argument(
+        '--num-target', type=int, default=400, metavar='N', help=default
+    )
+    parser.add_argument('--num-val', type=int, default=100, metavar='N', help=default)
     parser.add_argument(
         '--size', type=parse_size, default=(256, 128), metavar='WxH',
-        help='from 64x32 to 1024x512 (default: 256x128)',
+        help='from 64x32 to 1024x512; default: 256x128',
     )  # fmt: skip
-    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--seed', type=int, default=0, help=default)
     return parser.parse_args()
 
 
@@ -31,12 +36,12 @@ def parse_size(text: str) -> tuple[int, int]:
         raise argparse.ArgumentTypeError(f'{text!r} is not WxH, such as 256x128')
     size = int(width), int(height)
     if not (64 <= size[0] <= 1024 and 32 <= size[1] <= 512):
-        raise argparse.ArgumentTypeError(f'{text} is not within 64x32 and 1024x512')
+        raise argparse.ArgumentTypeError(f'{text} is not between 64x32 and 1024x512')
     return size
 
 
 def progress_line() -> Callable[[int, int], None]:
-    """A function that keeps one line with the share done and the time left."""
+    """Return a function that prints the images done and the time left on one line."""
     start = time.monotonic()
 
     def show(done: int, total: int) -> None:

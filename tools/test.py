@@ -1,4 +1,4 @@
-"""Measure a checkpoint on the labelled test data of its config."""
+"""Test a checkpoint on the labelled test data of a config."""
 
 import argparse
 
@@ -11,13 +11,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='for example configs/METHOD/CONFIG.py')
     parser.add_argument('checkpoint')
     parser.add_argument(
-        '--out', metavar='DIR', help='save predictions, PNGs of class indices'
+        '--out', metavar='DIR', help='save predictions as PNGs of class indices'
     )
     parser.add_argument(
-        '--show-dir', metavar='DIR', help='save pictures painted with the prediction'
+        '--show-dir', metavar='DIR', help='save images with the prediction painted over'
     )
     parser.add_argument(
-        '--tta', action='store_true', help='average over augmented pictures'
+        '--tta', action='store_true', help='average over test-time augmentations'
     )
     add_run_arguments(parser)
     return parser.parse_args()

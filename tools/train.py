@@ -14,9 +14,9 @@ def parse_args() -> argparse.Namespace:
         nargs='?',
         const='auto',
         metavar='CHECKPOINT',
-        help='go on from a checkpoint; by default the last one in the work dir',
+        help='resume from a checkpoint; by default the last one in the work dir',
     )
-    parser.add_argument('--amp', action='store_true', help='mixed precision')
+    parser.add_argument('--amp', action='store_true', help='train in mixed precision')
     parser.add_argument('--seed', type=int, help="default: the config's")
     add_run_arguments(parser)
     return parser.parse_args()

@@ -1,7 +1,7 @@
-"""Write a copy of a data set's pictures in another style, with its labels linked.
+"""Write a copy of a data set's images in another style, with its labels linked.
 
-The copy has the original's layout: to train on it, set the data set's data_root to DIR.
-Interrupted, it goes on when it is started again.
+The copy has the layout of the original: to train on it, set the data set's data_root to
+DIR. If the command is interrupted, run it again to continue.
 """
 
 import argparse
@@ -22,9 +22,11 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('config', help='of the translator and the data')
-    parser.add_argument('checkpoint', help="the translator's, by tools/train.py")
-    parser.add_argument('--out', required=True, metavar='DIR')
+    parser.add_argument('config', help='config of the translator and the data')
+    parser.add_argument(
+        'checkpoint', help='checkpoint of the translator, written by tools/train.py'
+    )
+    parser.add_argument('--out', required=True, metavar='DIR', help='folder to write')
     parser.add_argument(
         '--direction',
         choices=DIRECTIONS,
@@ -32,10 +34,10 @@ def parse_args() -> argparse.Namespace:
         help='default: %(default)s',
     )
     parser.add_argument(
-        '--alpha', type=float, default=1.0, help='share of the style, 0-1; default: 1'
+        '--alpha', type=float, default=1.0, help='style strength, 0-1; default: 1'
     )
     parser.add_argument(
-        '--seed', type=int, default=0, help='of the choice of styles; default: 0'
+        '--seed', type=int, default=0, help='seed of the choice of styles; default: 0'
     )
     add_options_argument(
         parser, what='for example train_dataloader.dataset.source.data_root=data/gta5'

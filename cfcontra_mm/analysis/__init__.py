@@ -1,7 +1,7 @@
-"""Figures of what was trained: no network is built to draw them.
+"""Figures of trained networks, drawn from their output without building a network.
 
-Only :mod:`.features`, which collects what a feature map shows, runs one; it is imported
-by its tool alone.
+Only :mod:`.features`, which collects the features of a feature map, runs a network;
+only its tool imports it.
 """
 
 from .confusion import class_names, count_confusion, count_confusions, draw_confusion

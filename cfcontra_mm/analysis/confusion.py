@@ -1,9 +1,10 @@
-"""Which classes a network takes for which."""
+"""Confusion matrices: which classes a network mistakes for which."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,13 +18,13 @@ from .sheet import open_test_set, read_label, read_prediction
 CELL_INCHES = 0.36
 SIDE_INCHES = (2.4, 12.0)
 MIN_POINTS = 5.0
-"""Smaller text is not printed into the cells."""
+"""Font size below which no text is printed into the cells."""
 
 
 def count_confusion(config: Config | Path | str, predictions: Path) -> np.ndarray:
-    """Count the pixels of every label and prediction over a test split.
+    """Count the confusion matrix of predictions over a test split.
 
-    Pixels without a label (255) take no part.
+    Pixels without a label (255) are ignored.
 
     Args:
         config: Config of the run, or its file.
@@ -33,8 +34,8 @@ def count_confusion(config: Config | Path | str, predictions: Path) -> np.ndarra
         Pixels (C, C), int64: rows are labels, columns predictions.
 
     Raises:
-        InputError: The config has no test data, or a prediction is missing or of other
-            data.
+        InputError: The config has no test data, or a prediction is missing, or does not
+            match the label in size or the config in classes.
     """
     return count_confusions(config, [predictions])[0]
 
@@ -42,10 +43,17 @@ def count_confusion(config: Config | Path | str, predictions: Path) -> np.ndarra
 def count_confusions(
     config: Config | Path | str, predictions: Sequence[Path]
 ) -> np.ndarray:
-    """:func:`count_confusion` of several folders, in one pass over the labels.
+    """Count the confusion matrices of several folders, in one pass over the labels.
+
+    Args:
+        config: Config of the runs, or its file.
+        predictions: F folders, see :func:`count_confusion`.
 
     Returns:
-        Pixels (F, C, C), int64, a matrix a folder.
+        Pixels (F, C, C), int64, one matrix per folder.
+
+    Raises:
+        InputError: See :func:`count_confusion`.
     """
     dataset = open_test_set(_read(config))
     size = len(dataset.metainfo['classes'])
@@ -61,7 +69,7 @@ def count_confusions(
 
 
 def class_names(config: Config | Path | str) -> tuple[str, ...]:
-    """Names of the rows and columns of :func:`count_confusion`.
+    """Return the class names of the rows and columns of :func:`count_confusion`.
 
     Raises:
         InputError: The config has no test data.
@@ -76,12 +84,12 @@ def _read(config: Config | Path | str) -> Config:
 def draw_confusion(
     matrix: np.ndarray, classes: Sequence[str], title: str = ''
 ) -> Figure:
-    """Draw which share of each class's pixels is predicted as what.
+    """Draw a confusion matrix in percent of the pixels of each label.
 
     Args:
         matrix: Pixels (C, C), rows are labels; see :func:`count_confusion`.
-        classes: Their names.
-        title: Above the matrix.
+        classes: Names of the C classes.
+        title: Title above the matrix.
     """
     with np.errstate(invalid='ignore'):
         percent = 100 * matrix / matrix.sum(axis=1, keepdims=True)
@@ -89,7 +97,7 @@ def draw_confusion(
     figure = Figure(figsize=(side + 2.6, side + 1.8), layout='constrained')
     axes = figure.subplots()
     axes.set_title(title)
-    # Dark to bright in order, also without colours; gray where nothing was labelled.
+    # A colour map that is also ordered in grayscale; gray for classes without labels.
     axes.set_facecolor('lightgray')
     image = axes.imshow(percent, cmap='cividis', vmin=0, vmax=100)
     figure.colorbar(image, label="% of the label's pixels", shrink=0.8)
@@ -102,11 +110,11 @@ def draw_confusion(
 
 
 def _write_cells(axes: Axes, percent: np.ndarray, points: float) -> None:
-    """Print what rounds to a percent or more, where there is room for text."""
+    """Print the values that round to at least 1 percent, if there is room for text."""
     if points < MIN_POINTS:
         return
     for row, column in np.argwhere(percent >= 0.5):
         value = percent[row, column]
         color = 'black' if value > 50 else 'white'
-        text = dict(ha='center', va='center', color=color, fontsize=min(points, 10))
-        axes.text(column, row, f'{value:.0f}', **text)
+        look: dict[str, Any] = dict(ha='center', va='center', fontsize=min(points, 10))
+        axes.text(column, row, f'{value:.0f}', color=color, **look)

@@ -1,10 +1,11 @@
-"""How trainings went: validation mIoU and losses over the iterations."""
+"""Training curves: validation mIoU and losses over the iterations."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle, product
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -17,26 +18,30 @@ COLORS = (
     *('#0072B2', '#E69F00', '#009E73', '#D55E00'),
     *('#CC79A7', '#56B4E9', '#000000', '#8C6D00'),
 )
-"""Of Okabe and Ito, told apart by colour-blind readers; their yellow darkened."""
+"""The colour-blind safe palette of Okabe and Ito, its yellow darkened."""
 
-STYLES = [dict(linestyle=s, color=c) for s, c in product(('-', '--', ':'), COLORS)]
+Style = dict[str, Any]
+STYLES: list[Style] = [
+    dict(linestyle=line, color=color)
+    for line, color in product(('-', '--', ':'), COLORS)
+]
 MIOU = 'validation mIoU (%)'
 COLUMNS = 3
 PANEL_INCHES = (4.0, 2.6)
 LEGEND_INCHES = 0.25
 MARKED = 20
-"""Lines of fewer points show each."""
+"""Lines with fewer points have markers."""
 
 
 def draw_curves(curves: Mapping[str, Curves]) -> Figure:
-    """Draw the validations' mIoU and every loss, a panel each, a line a run.
+    """Draw the validation mIoU and every loss, one panel each, with one line per run.
 
     Args:
-        curves: The curves of each run, by its name. Of each loss the weighted value
-            is drawn, as it was logged and enters the sum ``loss``.
+        curves: Curves of each run by its name. Losses are drawn as they were logged:
+            weighted, as in the sum ``loss``.
 
     Raises:
-        InputError: Nothing was logged of any run.
+        InputError: The logs of all runs are empty.
     """
     panels = _panels(curves)
     if not panels:
@@ -54,7 +59,7 @@ def draw_curves(curves: Mapping[str, Curves]) -> Figure:
 
 
 def _panels(curves: Mapping[str, Curves]) -> dict[str, dict[str, dict[int, float]]]:
-    """Values by panel, run and iteration; runs without any are left out."""
+    """Return the values by panel, run and iteration, without runs that have none."""
     panels: dict[str, dict[str, dict[int, float]]] = {}
     for run, found in curves.items():
         for iteration, metrics in found.validations.items():
@@ -65,7 +70,7 @@ def _panels(curves: Mapping[str, Curves]) -> dict[str, dict[str, dict[int, float
             for name in filter(lambda name: 'loss' in name, values):
                 lines = panels.setdefault(name, {})
                 lines.setdefault(run, {})[iteration] = values[name]
-    # The score first, then the sum, then its terms.
+    # First mIoU, then the summed loss, then its terms.
     return dict(sorted(panels.items(), key=lambda p: (p[0] != MIOU, p[0] != 'loss')))
 
 
@@ -73,10 +78,10 @@ def _draw_panel(
     axes: Axes,
     name: str,
     lines: Mapping[str, dict[int, float]],
-    styles: Mapping[str, dict[str, str]],
+    styles: Mapping[str, Style],
 ) -> None:
     for run, values in lines.items():
-        # A single validation would be no line at all.
+        # A single validation is not visible without a marker.
         marker = 'o' if len(values) < MARKED else None
         points = [*values], [*values.values()]
         axes.plot(*points, marker=marker, markersize=3, linewidth=1.4, **styles[run])
@@ -89,16 +94,16 @@ def _draw_panel(
 
 
 def read_runs(folders: Sequence[Path]) -> dict[str, Curves]:
-    """The curves of trainings by their folders, named as briefly as tells them apart.
+    """Read the curves of trainings, by folder name or, if names are equal, by path.
 
     Raises:
-        InputError: A folder holds no log of a training.
+        InputError: A folder has no training log.
     """
     for folder in folders:
         if not log_files(folder):
             raise InputError(
-                f'{folder}: no log of a training in it (*/vis_data/scalars.json); name '
-                'a folder that tools/train.py has written'
+                f'{folder}: no training log (*/vis_data/scalars.json); use a '
+                'folder of tools/train.py'
             )
     names = [folder.resolve().name for folder in folders]
     if len(set(names)) < len(folders):

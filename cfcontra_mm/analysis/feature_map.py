@@ -1,10 +1,11 @@
-"""A map of pixel features of both domains, as in the paper's Figure 1."""
+"""Feature maps: pixel features of both domains, as in the paper's Figure 1."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -18,27 +19,31 @@ from cfcontra_mm.errors import InputError
 from cfcontra_mm.files import whole_file
 
 PANEL_INCHES = 4.5
-MARKS = {'source': dict(marker='o', s=9), 'target': dict(marker='x', s=11)}
-STARS = {'source': '*', 'target': 'P'}
-CENTERS = {True: 'center (memory bank)', False: 'mean of its points'}
+Style = dict[str, Any]
+PIXEL_STYLES: dict[str, Style] = {
+    'source': dict(marker='o', s=9),
+    'target': dict(marker='x', s=11),
+}
+CENTER_MARKERS: dict[str, Any] = {'source': '*', 'target': 'P'}
+CENTER_LABELS = {True: 'center (memory bank)', False: 'mean of its points'}
 
 
 @dataclass(frozen=True)
 class Features:
-    """Pixel features of some classes in both domains, and where a map shows them.
+    """Pixel features of some classes in both domains, and their positions on a map.
 
     Args:
         classes: Names of the K classes.
-        palette: Their RGB colours (K, 3), uint8.
+        palette: RGB colours of the classes (K, 3), uint8.
         pixels: Features of unit length (P, D), float32.
-        labels: Index into ``classes`` of each pixel (P,), of the ground truth.
-        domains: Domain of each pixel (P,), 0 source and 1 target.
+        labels: Ground truth of each pixel (P,), as index into ``classes``.
+        domains: Domain of each pixel (P,), 0 for source and 1 for target.
         centers: Center of each domain and class (2, K, D), of unit length; NaN where
             there is none.
-        from_bank: Whether these are the method's class centers; else each is the
+        from_bank: Whether these are the method's class centers; otherwise each is the
             mean of the pixels here.
-        pixel_map: Places of the pixels on the map (P, 2).
-        center_map: Places of the centers (2, K, 2), NaN where there is none.
+        pixel_map: Positions of the pixels on the map (P, 2).
+        center_map: Positions of the centers (2, K, 2), NaN where there is none.
     """
 
     classes: tuple[str, ...]
@@ -52,10 +57,10 @@ class Features:
     center_map: np.ndarray
 
     def target_accuracy(self) -> float:
-        """Percent of the target's pixels whose nearest source center is their class's.
+        """Return the percentage of target pixels whose nearest source center is theirs.
 
-        Before any classifier, how far the classes of the two domains lie together; NaN
-        without a pixel or a source center.
+        It measures how well the classes of the domains are aligned, before any
+        classifier; NaN without a target pixel or a source center.
         """
         target = self.domains == DOMAINS.index('target')
         similarity = self.pixels[target] @ self.centers[0].T
@@ -66,8 +71,8 @@ class Features:
 
 
 def write_features(features: Features, path: Path) -> None:
-    """Write an .npz, whole or not at all; makes the folder if needed."""
-    # Given a name, NumPy would add .npz to one that ends otherwise.
+    """Write an ``.npz`` file atomically; create its folder if needed."""
+    # Given a path instead of a file, NumPy would append .npz to another suffix.
     with whole_file(path) as temporary, temporary.open('wb') as file:
         np.savez_compressed(file, **asdict(features))
 
@@ -76,7 +81,7 @@ def read_features(path: Path) -> Features:
     """Read what :func:`write_features` wrote.
 
     Raises:
-        InputError: The file is missing, damaged or another's.
+        InputError: The file is missing, damaged or not a file of features.
     """
     try:
         with np.load(path) as file:
@@ -87,7 +92,7 @@ def read_features(path: Path) -> Features:
         ) from error
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise InputError(
-            f'{path}: no features or damaged; write it with '
+            f'{path}: damaged or not a file of features; write it with '
             'tools/analysis_tools/feature_map.py'
         ) from error
     values['classes'] = tuple(values['classes'].tolist())
@@ -96,14 +101,14 @@ def read_features(path: Path) -> Features:
 
 
 def draw_feature_map(features: Mapping[str, Features]) -> Figure:
-    """Draw maps side by side: before and after an adaptation, or several methods.
+    """Draw feature maps side by side, such as before and after adaptation.
 
-    Colours are the data set's, dots source pixels, crosses target pixels; the class
-    names stand at the source's centers. Every map is a t-SNE of its own: what lies
-    together can be compared between maps, positions and distances cannot.
+    Colours are those of the data set; dots are source pixels, crosses target pixels;
+    class names label the source centers. Every map is a separate t-SNE: compare which
+    points cluster together between maps, but not positions or distances.
 
     Args:
-        features: What to draw by its title, see :func:`read_features`.
+        features: Features by the title of their map, see :func:`read_features`.
     """
     width = max(PANEL_INCHES * len(features), 6)
     figure = Figure(figsize=(width, PANEL_INCHES + 1), layout='constrained')
@@ -123,31 +128,33 @@ def _draw_pixels(axes: Axes, features: Features) -> None:
         rows = features.domains == number
         colors = features.palette[features.labels[rows]] / 255
         x, y = features.pixel_map[rows].T
-        axes.scatter(x, y, c=colors, linewidths=0.8, alpha=0.8, **MARKS[domain])
+        style = PIXEL_STYLES[domain]
+        axes.scatter(x, y, c=colors, linewidths=0.8, alpha=0.8, **style)
 
 
 def _draw_centers(axes: Axes, features: Features) -> None:
-    halo = [patheffects.withStroke(linewidth=2.5, foreground='white')]
-    for places, domain in zip(features.center_map, DOMAINS, strict=True):
-        colors = features.palette / 255
-        look = dict(marker=STARS[domain], s=130, edgecolors='black', zorder=3)
-        axes.scatter(*places.T, c=colors, **look)
+    halo = patheffects.withStroke(linewidth=2.5, foreground='white')
+    colors = features.palette / 255
+    for positions, domain in zip(features.center_map, DOMAINS, strict=True):
+        x, y = positions.T
+        style: Style = dict(s=130, edgecolors='black', zorder=3)
+        axes.scatter(x, y, c=colors, marker=CENTER_MARKERS[domain], **style)
     for name, (x, y) in zip(features.classes, features.center_map[0], strict=True):
         if not np.isnan(x):
-            offset = dict(xytext=(0, 7), textcoords='offset points', ha='center')
+            offset: Style = dict(xytext=(0, 7), textcoords='offset points', ha='center')
             text = axes.annotate(name, (x, y), fontsize=8, zorder=4, **offset)
-            text.set_path_effects(halo)
+            text.set_path_effects([halo])
 
 
 def _handles(features: Mapping[str, Features]) -> list[Line2D]:
-    """A legend of the marks: colours are explained by the names on the map."""
+    """Return the legend of the markers; the names on the map explain the colours."""
     kinds = ' / '.join(
-        CENTERS[k] for k in sorted({f.from_bank for f in features.values()})
+        CENTER_LABELS[k] for k in sorted({f.from_bank for f in features.values()})
     )
     handles = []
     for domain in DOMAINS:
-        pixel, center = MARKS[domain]['marker'], STARS[domain]
-        look = dict(color='dimgray', linestyle='')
+        pixel, center = PIXEL_STYLES[domain]['marker'], CENTER_MARKERS[domain]
+        look: Style = dict(color='dimgray', linestyle='')
         handles += [
             Line2D([], [], marker=pixel, label=f'{domain} pixel', markersize=5, **look),
             Line2D(

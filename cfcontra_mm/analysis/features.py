@@ -1,13 +1,14 @@
-"""Collects the pixel features of a checkpoint: the one part that runs a network.
+"""Collect the pixel features of a checkpoint, by running its network.
 
-The labels of the target are read here to colour and choose pixels. This is analysis of
-a finished training, which never saw them.
+The target labels are read here to colour and select pixels. This is an analysis of a
+finished training, which never saw them.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,11 +17,11 @@ from mmengine.device import get_device
 from mmengine.registry import DefaultScope
 from mmengine.utils import track_iter_progress
 from mmseg.apis import init_model
+from mmseg.datasets import BaseSegDataset
 from mmseg.models import BaseSegmentor
 from sklearn.manifold import TSNE
 from torch import Tensor
 from torch.nn.functional import interpolate, normalize
-from torch.utils.data import Dataset
 
 from cfcontra_mm.datasets import DomainDataset
 from cfcontra_mm.domains import DOMAINS
@@ -33,16 +34,16 @@ from .feature_map import Features
 from .sheet import open_test_set
 
 IMAGES = 40
-"""Of each domain, spread evenly over it."""
+"""Number of images of each domain, spread evenly over it."""
 
 PIXELS_PER_IMAGE = 20
-"""Of a class: neighbouring pixels are much alike."""
+"""Maximum of each class, as neighbouring pixels are similar."""
 
 PIXELS = 150
-"""Of a class and domain on the map."""
+"""Maximum of each class and domain on the map."""
 
 MOST_COMMON = 8
-"""As many classes are drawn unless the user chooses; more are hard to tell apart."""
+"""Default number of classes; more colours are hard to distinguish."""
 
 SEED = 0
 PERPLEXITY = 30.0
@@ -51,22 +52,21 @@ PERPLEXITY = 30.0
 def collect_features(
     cfg: Config, checkpoint: str, classes: Sequence[str] = (), trust: bool = False
 ) -> Features:
-    """Run a checkpoint on both domains and lay its pixel features out on a map.
+    """Run a checkpoint on both domains and map its pixel features by t-SNE.
 
-    Source pixels come from the training images of the source, as the config names
-    them; target pixels from its test images. Features are those of the method's
-    ``embed``. The centers are the checkpoint's, or the classes' means where there are
-    none.
+    Source pixels are from the config's source training images, target pixels from its
+    test images. Features are those of the method's ``embed``. Centers are those of the
+    checkpoint, or the means of the classes if it has none.
 
     Args:
         cfg: Config that the checkpoint was trained with.
-        checkpoint: Its file.
-        classes: What to show; the most common classes of both domains if empty.
-        trust: Whether the file may hold any Python object.
+        checkpoint: Checkpoint file.
+        classes: Classes to show; the most common ones of both domains if empty.
+        trust: Whether to unpickle arbitrary Python objects of the file.
 
     Raises:
-        InputError: The checkpoint does not fit, there is no such class, or no labelled
-            pixel to show.
+        InputError: The checkpoint does not match the model, a class is unknown, or
+            there is no labelled pixel.
     """
     datasets = dict(source=_source(cfg), target=open_test_set(cfg))
     names = tuple(datasets['target'].metainfo['classes'])
@@ -81,13 +81,13 @@ def collect_features(
     return _lay_out(tuple(names[c] for c in chosen), palette, parts, model, chosen)
 
 
-def _source(cfg: Config) -> Dataset:
-    """The labelled source, as training reads it."""
+def _source(cfg: Config) -> DomainDataset:
+    """Build the labelled source data set, as training reads it."""
     source = (cfg.get('train_dataloader') or {}).get('dataset', {}).get('source')
     if source is None:
         raise InputError(
-            f'{cfg.filename}: sets no train_dataloader.dataset.source; name the config '
-            'of a method'
+            f'{cfg.filename}: train_dataloader.dataset.source is not set; use the '
+            'config of a method'
         )
     with DefaultScope.overwrite_default_scope('mmseg'):
         return DomainDataset(source=source)
@@ -96,16 +96,16 @@ def _source(cfg: Config) -> Dataset:
 def _indices(classes: Sequence[str], names: Sequence[str]) -> list[int]:
     for name in classes:
         if name not in names:
-            raise InputError(f'--classes: {name!r} is none of {", ".join(names)}')
+            known = ', '.join(names)
+            raise InputError(f'--classes: unknown class {name!r}; choose from {known}')
     return [names.index(name) for name in dict.fromkeys(classes)]
 
 
 def load_model(cfg: Config, checkpoint: str, trust: bool = False) -> BaseSegmentor:
-    """Build the network of a config with the weights of a checkpoint, to predict.
+    """Build the network of a config with the weights of a checkpoint, for inference.
 
     Raises:
-        InputError: A weight is missing or has another shape, or the file cannot be
-            used.
+        InputError: The checkpoint does not match the model, or cannot be read.
     """
     state_dict = weights_of(read_checkpoint(checkpoint, trust=trust))
     model = init_model(cfg, device=get_device())
@@ -113,26 +113,26 @@ def load_model(cfg: Config, checkpoint: str, trust: bool = False) -> BaseSegment
     missing = [key for key in model.state_dict() if key not in state_dict]
     if missing:
         raise InputError(
-            f'{checkpoint}: {missing[0]} is missing; use the config that it was '
-            'trained with'
+            f'{checkpoint}: checkpoint does not match the model: {missing[0]} is '
+            'missing; use the config that it was trained with'
         )
     load_state_dict(model, state_dict)
     if not hasattr(model, 'class_centers'):
-        also = any(key.startswith('class_centers.') for key in state_dict)
-        where = f"the config's {cfg.model.type}" if also else checkpoint
-        _say(f'{where} has no class centers; the map shows the means of the pixels')
+        stored = any(key.startswith('class_centers.') for key in state_dict)
+        where = f"the config's {cfg.model.type}" if stored else checkpoint
+        _note(f'{where} has no class centers; the map shows the means of the pixels')
     return model
 
 
-def _say(text: str) -> None:
+def _note(text: str) -> None:
     print(f'note: {text}', file=sys.stderr)
 
 
 @torch.no_grad()
 def sample_pixels(
-    model: BaseSegmentor, dataset: Dataset, num_classes: int
+    model: BaseSegmentor, dataset: DomainDataset | BaseSegDataset, num_classes: int
 ) -> tuple[Tensor, Tensor]:
-    """Some pixels of each class from images spread over a data set.
+    """Sample pixels of each class from images spread over a data set.
 
     Returns:
         Features of unit length (P, D), float32, and labels (P,), on the CPU.
@@ -142,20 +142,20 @@ def sample_pixels(
     """
     generator = torch.Generator().manual_seed(SEED)
     count = min(IMAGES, len(dataset))
-    places = np.linspace(0, len(dataset) - 1, count, dtype=int).tolist()
+    indices = np.linspace(0, len(dataset) - 1, count, dtype=np.int64).tolist()
     features, labels = [], []
-    for index in track_iter_progress(places):
+    for index in track_iter_progress(indices):
         pixels, classes = pixel_features(model, dataset[index])
         rows = torch.cat(list(_draw(classes, num_classes, PIXELS_PER_IMAGE, generator)))
         features.append(pixels[rows])
         labels.append(classes[rows])
     if not sum(map(len, labels)):
-        raise InputError(f'{count} images hold no labelled pixel; check the labels')
+        raise InputError(f'no labelled pixel in {count} images; check the labels')
     return torch.cat(features), torch.cat(labels)
 
 
-def pixel_features(model: BaseSegmentor, item: dict) -> tuple[Tensor, Tensor]:
-    """Features (h * w, D), of unit length, and labels (h * w,) of an image."""
+def pixel_features(model: BaseSegmentor, item: dict[str, Any]) -> tuple[Tensor, Tensor]:
+    """Compute unit-length features (h * w, D) and labels (h * w,) of an image."""
     batch = dict(inputs=[item['inputs']], data_samples=[item['data_samples']])
     images = model.data_preprocessor(batch, training=False)['inputs']
     features = model.embed(model.extract_feat(images))
@@ -168,14 +168,14 @@ def pixel_features(model: BaseSegmentor, item: dict) -> tuple[Tensor, Tensor]:
 def _draw(
     labels: Tensor, num_classes: int, limit: int, generator: torch.Generator
 ) -> Iterator[Tensor]:
-    """Rows of each class in turn, at most so many of each, drawn at random."""
+    """Draw the rows of each class in turn, at random and at most ``limit`` of each."""
     for index in range(num_classes):
         rows = (labels == index).nonzero().flatten()
         yield rows[torch.randperm(len(rows), generator=generator)[:limit]]
 
 
 def most_common(labels: Sequence[Tensor], num_classes: int) -> list[int]:
-    """The classes with the most sampled pixels in the domain that has fewer of them."""
+    """Return the classes with the most pixels in the domain that has fewer of them."""
     counts = torch.stack([torch.bincount(x, minlength=num_classes) for x in labels])
     fewest = counts.min(dim=0).values
     order = torch.argsort(fewest, descending=True, stable=True)[:MOST_COMMON]
@@ -185,7 +185,7 @@ def most_common(labels: Sequence[Tensor], num_classes: int) -> list[int]:
 def choose_pixels(
     features: Tensor, labels: Tensor, chosen: Sequence[int]
 ) -> tuple[Tensor, Tensor]:
-    """Features and labels of some classes, renumbered; at most ``PIXELS`` of each."""
+    """Select at most ``PIXELS`` pixels of each chosen class and renumber the labels."""
     numbers = torch.full((256,), len(chosen))
     numbers[list(chosen)] = torch.arange(len(chosen))
     renumbered = numbers[labels]
@@ -198,13 +198,13 @@ def _report_absent(domain: str, names: Sequence[str], labels: Tensor) -> None:
     present = set(labels.tolist())
     absent = [name for index, name in enumerate(names) if index not in present]
     if absent:
-        _say(f'the {domain} images looked at hold no {", ".join(absent)}')
+        _note(f'the sampled {domain} images contain no {", ".join(absent)}')
 
 
 def domain_centers(
     model: BaseSegmentor, parts: Sequence[tuple[Tensor, Tensor]], chosen: Sequence[int]
 ) -> tuple[Tensor, bool]:
-    """Centers (2, K, D) of unit length, NaN where there is none; whether the bank's."""
+    """Return unit-length centers (2, K, D), NaN for none, and whether the bank's."""
     bank = getattr(model, 'class_centers', None)
     if bank is not None:
         centers, seen = bank.centers[:, chosen].cpu(), bank.initialized[:, chosen].cpu()
@@ -243,14 +243,14 @@ def _lay_out(
 
 
 def embed(rows: np.ndarray) -> np.ndarray:
-    """A t-SNE (P, 2) of rows (P, D) (van der Maaten and Hinton, 2008).
+    """Compute a t-SNE (P, 2) of rows (P, D) (van der Maaten and Hinton, 2008).
 
     Raises:
         InputError: There are too few rows.
     """
     if len(rows) < 4:
         raise InputError(f'{len(rows)} pixels are too few for a map; add --classes')
-    # PCA's axes start it, so that the same features always give the same map.
+    # Initialised by PCA, so that the same features always give the same map.
     perplexity = min(PERPLEXITY, (len(rows) - 1) / 3)
     return TSNE(perplexity=perplexity, init='pca', random_state=SEED).fit_transform(
         rows

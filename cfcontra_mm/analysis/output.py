@@ -1,4 +1,4 @@
-"""Pictures on their way to a file."""
+"""Write figures and images to files."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ from cfcontra_mm.errors import InputError
 from cfcontra_mm.files import whole_file
 
 RESOLUTION = 150
-"""Of figures, in dots per inch."""
+"""Resolution of figures in dots per inch."""
 
 
-def write_picture(picture: Figure | Image.Image, path: Path) -> None:
-    """Write a figure or an image, whole or not at all; makes the folder if needed.
+def write_image(image: Figure | Image.Image, path: Path) -> None:
+    """Write a figure or an image atomically; create the folder if needed.
 
     Args:
-        picture: What to write.
-        path: Its name's ending chooses the format, such as .png, or .pdf for a paper.
+        image: The figure or image.
+        path: File, whose suffix determines the format, such as ``.png``, or ``.pdf``
+            for figures.
 
     Raises:
-        InputError: The ending names no format.
+        InputError: The format is not supported.
     """
     try:
         with whole_file(path) as temporary:
-            if isinstance(picture, Figure):
-                picture.savefig(temporary, dpi=RESOLUTION)
+            if isinstance(image, Figure):
+                image.savefig(temporary, dpi=RESOLUTION)
             else:
-                picture.save(temporary)
+                image.save(temporary)
     except ValueError as error:
         raise InputError(
-            f'{path}: its ending names no format of pictures; call it .png'
+            f'{path}: unsupported output format; use a name that ends in .png'
         ) from error

@@ -1,4 +1,4 @@
-"""A sheet of pictures: input, ground truth and the prediction of every method."""
+"""A sheet of images: input, ground truth and the prediction of every method."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mmengine.config import Config
@@ -31,9 +32,9 @@ class Sample:
     """An image of the test split.
 
     Args:
-        stem: Name of the image file without its ending.
-        image: The picture.
-        label: Class index of every pixel (H, W), 255 where there is none.
+        stem: Name of the image file without its suffix.
+        image: The image.
+        label: Class index of every pixel (H, W), 255 for unlabelled ones.
     """
 
     stem: str
@@ -43,7 +44,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class SampleSet:
-    """A few samples with the names and RGB colours of the classes."""
+    """Some samples with the names and the RGB colours (C, 3) of the classes."""
 
     samples: Sequence[Sample]
     classes: Sequence[str]
@@ -51,17 +52,17 @@ class SampleSet:
 
 
 def open_test_set(config: Config) -> BaseSegDataset:
-    """The data set that a config is tested on.
+    """Build the test data set of a config.
 
     Raises:
-        InputError: There is none, or its files are not as they should be.
+        InputError: The config has none, or its files are missing or damaged.
     """
     cfg = copy.deepcopy(config)
     apply_folders(cfg)
     if cfg.get('test_dataloader') is None:
         raise InputError(
-            f'{cfg.filename}: sets no test_dataloader; name the config of a run, and '
-            'give folders.val_images and folders.val_labels to look at your own folders'
+            f'{cfg.filename}: test_dataloader is not set; use the config of a run, and '
+            'set folders.val_images and folders.val_labels for your own folders'
         )
     # The data set builds its transforms from the registry of the default scope.
     with DefaultScope.overwrite_default_scope('mmseg'):
@@ -69,7 +70,7 @@ def open_test_set(config: Config) -> BaseSegDataset:
 
 
 def load_samples(config: Config, count: int) -> SampleSet:
-    """Read images spread evenly over the test split of a config.
+    """Load ``count`` samples, spread evenly over the test split of a config.
 
     Raises:
         InputError: See :func:`open_test_set`.
@@ -81,13 +82,13 @@ def load_samples(config: Config, count: int) -> SampleSet:
     return SampleSet(samples, dataset.metainfo['classes'], palette)
 
 
-def _load_sample(item: dict) -> Sample:
+def _load_sample(item: dict[str, Any]) -> Sample:
     path, label = read_label(item)
     return Sample(path.stem, Image.open(path).convert('RGB'), label)
 
 
-def read_label(item: dict) -> tuple[Path, np.ndarray]:
-    """Image file and label (H, W) of an item of a data set."""
+def read_label(item: dict[str, Any]) -> tuple[Path, np.ndarray]:
+    """Return the image file and the label (H, W) of an item of a data set."""
     data_sample = item['data_samples']
     label = data_sample.gt_sem_seg.data.squeeze(0).numpy()
     return Path(data_sample.img_path), label
@@ -96,16 +97,17 @@ def read_label(item: dict) -> tuple[Path, np.ndarray]:
 def read_prediction(
     folder: Path, stem: str, size: tuple[int, int], num_classes: int
 ) -> np.ndarray:
-    """Class indices (H, W) that ``tools/test.py --out`` wrote for an image.
+    """Read the class indices (H, W) that ``tools/test.py --out`` wrote for an image.
 
     Args:
-        folder: Where it wrote them.
-        stem: Name of the image file without its ending.
+        folder: Folder of the predictions.
+        stem: Name of the image file without its suffix.
         size: Height and width of the label.
         num_classes: Number of classes of the data set.
 
     Raises:
-        InputError: The file is missing, damaged, or not of this data set.
+        InputError: The file is missing or damaged, or does not match the label in size
+            or the config in classes.
     """
     path = folder / f'{stem}.png'
     try:
@@ -116,32 +118,37 @@ def read_prediction(
             f'{path}: no such prediction; write all with tools/test.py --out {folder}'
         ) from error
     except (OSError, SyntaxError) as error:
-        raise InputError(f'{path}: truncated or not a picture; test again') from error
+        raise InputError(
+            f'{path}: truncated or not an image; run the test again'
+        ) from error
     if prediction.shape != size:
         shape, label = ('x'.join(map(str, s)) for s in (prediction.shape, size))
-        raise InputError(f'{path}: is {shape}, its label {label}; it is of other data')
+        raise InputError(
+            f'{path}: size mismatch: the prediction is {shape}, its label {label}; use '
+            'the config of the test'
+        )
     if prediction.max() >= num_classes:
         raise InputError(
-            f'{path}: holds class {prediction.max()}, the config has {num_classes} '
-            "classes; use the test's config"
+            f'{path}: class {prediction.max()} is out of range, the config has '
+            f'{num_classes} classes; use the config of the test'
         )
     return prediction
 
 
 def colorize(label: np.ndarray, palette: np.ndarray) -> Image.Image:
-    """Paint class indices (H, W) in their colours, pixels without a class black."""
+    """Paint class indices (H, W) in the colours of a palette, others in black."""
     table = np.zeros((IGNORE_INDEX + 1, 3), dtype=np.uint8)
     table[: len(palette)] = palette
     return Image.fromarray(table[label])
 
 
 def draw_sheet(data: SampleSet, predictions: Mapping[str, Path | None]) -> Image.Image:
-    """Draw a row a sample and a column a picture, headings above, a legend below.
+    """Draw the sheet: one row per sample, headings above, the legend below.
 
     Args:
         data: The samples.
-        predictions: For every method the folder with ``<stem>.png`` of class
-            indices, None for a method without a result.
+        predictions: For every method, the folder with ``<stem>.png`` of class indices,
+            or None without a result.
 
     Raises:
         InputError: See :func:`read_prediction`.
@@ -170,13 +177,13 @@ def draw_panels(
     predictions: Mapping[str, Path | None],
     width: int,
 ) -> dict[str, Image.Image]:
-    """The image, its ground truth and every prediction of a sample, by their headings.
+    """Draw the input, the ground truth and every prediction of a sample, by heading.
 
     Args:
         sample: The sample.
-        palette: Colours of the classes (C, 3), RGB, uint8.
-        predictions: As for :func:`draw_sheet`.
-        width: Of each picture, in pixels.
+        palette: RGB colours of the classes (C, 3), uint8.
+        predictions: Folder of every method, see :func:`draw_sheet`.
+        width: Width of each panel in pixels.
 
     Raises:
         InputError: See :func:`read_prediction`.

@@ -1,4 +1,4 @@
-"""From a study to a table: start the runs as processes, read what they wrote."""
+"""Run a study and make its table: start the runs as processes, read their results."""
 
 from .runs.main import INTERRUPTED, run_study, stopped
 from .runs.overview import overview

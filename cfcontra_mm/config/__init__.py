@@ -1,4 +1,4 @@
-"""Configs, read through one door: over another network or pair, running no code."""
+"""Reading configs, also with another network or another pair of domains."""
 
 from .combination import run_name
 from .reading import open_config

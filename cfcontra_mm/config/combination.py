@@ -1,4 +1,4 @@
-"""The config of a method over another network or another pair of domains."""
+"""Configs of methods with another network or another pair of domains."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ NEEDS = dict(
     network=('model', 'optim_wrapper', 'param_scheduler', 'iterations'),
     pair=('train_dataloader', 'train_cfg'),
 )
-"""What a file of a network and of a pair must set."""
+"""Keys that the file of a network, or of a pair, must set."""
 
 MIN_STEPS = 2
-"""MMEngine's warm-up over fewer iterations never gets to the full rate."""
+"""MMEngine's warm-up never reaches the full learning rate over fewer iterations."""
 
 
 class Base(NamedTuple):
@@ -31,7 +31,7 @@ class Base(NamedTuple):
         path: Its file.
         network: File of the network.
         pair: File of the pair.
-        others: The other files that it stands on.
+        others: Its other base files.
     """
 
     path: Path
@@ -43,24 +43,23 @@ class Base(NamedTuple):
 def recombine(
     path: Path | str, network: str | None, pair: str | None, import_modules: bool
 ) -> Config:
-    """Read a config as if it stood on the base of another network or pair.
+    """Read a config as if its base joined another network or another pair.
 
-    That base is the shipped one of the two where there is one. Otherwise it is made of
-    their files: the pair says for how many iterations it is trained, or else the
-    network does, whose schedulers are compressed to as many.
+    A shipped base of the two is used if there is one. Otherwise it is composed of their
+    files: the number of iterations is the pair's, or else the network's, and the
+    network's schedulers are rescaled to it.
 
     Args:
         path: The config, on top of a base that joins a network and a pair.
         network: Name of one beside the config's own, or a file; ``None`` for its own.
         pair: Likewise.
-        import_modules: Whether to import what its ``custom_imports`` names.
+        import_modules: Whether to import what the config's ``custom_imports`` names.
 
     Raises:
-        InputError: The config stands on no such base, a name or file is unknown, or
-            they do not fit together.
+        InputError: The config has no such base, a name or file is unknown, or they do
+            not fit together.
     """
-    chain = _chain(path)
-    own = _base(chain[-1])
+    chain, own = _chain(path)
     chosen = _choose(own, network, pair)
     with TemporaryDirectory() as folder:
         base = _shipped(chosen) or _composed(chosen, Path(folder))
@@ -78,7 +77,7 @@ def recombine(
 
 
 def run_name(path: Path | str, network: str | None, pair: str | None) -> str:
-    """A name that tells a config from itself over another network or pair.
+    """Return the name of a config, or of its combination with other parts.
 
     Raises:
         InputError: See :func:`recombine`.
@@ -86,10 +85,10 @@ def run_name(path: Path | str, network: str | None, pair: str | None) -> str:
     name = Path(path).stem
     if network is None and pair is None:
         return name
-    own = _base(_chain(path)[-1])
+    _, own = _chain(path)
     old, new = map(_joint_name, (own, _choose(own, network, pair)))
     name = name.replace(old, new) if old in name else f'{name}_{new}'
-    # A file of one's own may have the name of another.
+    # Two files of a user may have one name.
     own_files = [n for n in (network, pair) if n is not None and n.endswith('.py')]
     text = '\n'.join(osp.abspath(file) for file in own_files)
     digest = hashlib.sha256(text.encode()).hexdigest()[:6]
@@ -97,11 +96,11 @@ def run_name(path: Path | str, network: str | None, pair: str | None) -> str:
 
 
 def stretch(schedulers: Sequence[dict], factor: float) -> list[dict]:
-    """Schedulers for a training that is so many times as long.
+    """Rescale schedulers to a longer or a shorter training.
 
     Args:
-        schedulers: Of MMEngine's config format, by iterations.
-        factor: New length over old.
+        schedulers: Configs of MMEngine's schedulers, by iterations.
+        factor: New number of iterations over the old one.
     """
     stretched = []
     for scheduler in schedulers:
@@ -117,29 +116,33 @@ def _stretched(end: int, factor: float) -> int:
     return max(MIN_STEPS, round(end * factor)) if end else 0
 
 
-def _chain(path: Path | str) -> list[Path]:
-    """The files from a config down to the base that joins a network and a pair."""
-    chain = _find_chain(Path(osp.abspath(path)))
-    if chain and {file.suffix for file in chain} == {'.py'}:
-        return chain
+def _chain(path: Path | str) -> tuple[list[Path], Base]:
+    """Return the files from a config down to the base that joins a network and a pair.
+
+    Raises:
+        InputError: There is no such base, or one of the files is not in Python.
+    """
+    found = _find_chain(Path(osp.abspath(path)))
+    if found and {file.suffix for file in found[0]} == {'.py'}:
+        return found
     raise InputError(
-        f'{path}: stands on no _base_/NETWORK_PAIR.py, so that it has neither network '
-        'nor pair to replace; name the config of a method, of this version'
+        f'{path}: has no base config _base_/NETWORK_PAIR.py, whose network or pair '
+        'could be replaced; use the config of a method, of this version'
     )
 
 
-def _find_chain(path: Path) -> list[Path]:
-    if _base(path):
-        return [path]
+def _find_chain(path: Path) -> tuple[list[Path], Base] | None:
+    if base := _base(path):
+        return [path], base
     for below in _bases(path):
         if found := _find_chain(below):
-            return [path, *found]
-    return []
+            return [path, *found[0]], found[1]
+    return None
 
 
 def _base(path: Path) -> Base | None:
-    """What a config joins, if it does."""
-    files = {'networks': [], 'pairs': [], '': []}
+    """Return what a config joins, ``None`` if it joins no network and pair."""
+    files: dict[str, list[Path]] = {'networks': [], 'pairs': [], '': []}
     for file in _bases(path):
         kind = file.parent.name
         files[kind if kind in files else ''].append(file)
@@ -150,19 +153,20 @@ def _base(path: Path) -> Base | None:
 
 
 def _bases(path: Path) -> list[Path]:
-    """The files that a config stands on, found as MMEngine finds them."""
+    """Return the base files of a config, found as MMEngine finds them."""
     names = Config._get_base_files(str(path))
     files = (Config._get_cfg_path(name, str(path))[0] for name in names)
     return [Path(osp.abspath(file)) for file in files]
 
 
 def _choose(own: Base, network: str | None, pair: str | None) -> Base:
-    """The base of this network and this pair, in place of a config's own."""
-    network = _find('network', network, own.network)
-    pair = _find('pair', pair, own.pair)
-    if (network, pair) == (own.network, own.pair):
+    """Return the base of another network or pair in place of a config's own."""
+    chosen = own._replace(
+        network=_find('network', network, own.network),
+        pair=_find('pair', pair, own.pair),
+    )
+    if chosen == own:
         return own
-    chosen = own._replace(network=network, pair=pair)
     return chosen._replace(path=own.path.with_name(f'{_joint_name(chosen)}.py'))
 
 
@@ -171,7 +175,11 @@ def _joint_name(base: Base) -> str:
 
 
 def _find(kind: str, name: str | None, own: Path) -> Path:
-    """The file of a network or a pair."""
+    """Return the file of a network or a pair.
+
+    Raises:
+        InputError: There is none of this name.
+    """
     if name is None:
         return own
     if name.endswith('.py'):
@@ -184,14 +192,14 @@ def _find(kind: str, name: str | None, own: Path) -> Path:
         known = sorted(file.stem for file in own.parent.glob('*.py'))
         near = get_close_matches(name, known) or known
         raise InputError(
-            f'{kind} {name!r} is not known; choose from {", ".join(near)}, or name a '
-            f'file like those of {own.parent}'
+            f'unknown {kind} {name!r}; choose from {", ".join(near)}, or give a file '
+            f'like those in {own.parent}'
         )
     return path
 
 
 def _shipped(base: Base) -> Path | None:
-    """The file of a base, if there is one that joins the same two."""
+    """Return the file of a base if there is one of the same network and pair."""
     if not base.path.is_file():
         return None
     found = _base(base.path)
@@ -200,7 +208,7 @@ def _shipped(base: Base) -> Path | None:
 
 
 def _composed(base: Base, folder: Path) -> Path:
-    """Write the base of a network and a pair."""
+    """Write the base of a network and a pair; return its file."""
     network = _part('network', base.network)
     pair = _part('pair', base.pair)
     iterations = pair['train_cfg'].get('max_iters') or network['iterations']
@@ -220,25 +228,29 @@ def _composed(base: Base, folder: Path) -> Path:
 
 
 def _part(kind: str, path: Path) -> dict:
-    """The settings of the file of a network or a pair."""
+    """Read the settings of a network or a pair.
+
+    Raises:
+        InputError: A key of ``NEEDS`` is missing.
+    """
     part = Config.fromfile(path, import_custom_modules=False).to_dict()
     for key in NEEDS[kind]:
         if key not in part:
-            raise InputError(f'{path}: sets no {key}, which every {kind} has; add it')
+            raise InputError(f'{path}: sets no {key}, which every {kind} needs; add it')
     return part
 
 
 def _copy(chain: Sequence[Path], base: Path, folder: Path) -> Path:
-    """Copy the files of a chain, on top of another base."""
+    """Copy the files of a chain onto another base; return the copy of the first."""
     below, copy = chain[-1], base
     for number, path in enumerate(reversed(chain[:-1])):
         files = [copy if file == below else file for file in _bases(path)]
         below, copy = path, folder / str(number) / path.name
         copy.parent.mkdir()
-        # With the variables of MMEngine that stand for the file's own path.
+        # MMEngine's variables for the path of a file stand for that of the original.
         Config._substitute_predefined_vars(str(path), str(copy))
         text = copy.read_text(encoding='utf-8')
-        # Of several lines MMEngine reads the first.
+        # MMEngine reads the first such line of a file.
         line = f'_base_ = {[str(file) for file in files]}\n'
         copy.write_text(line + text, encoding='utf-8')
     return copy

@@ -1,9 +1,9 @@
-"""YAML that is read as plain values: a tag in it runs no code."""
+"""YAML read as plain values: a tag in it runs no code."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import yaml
 from mmengine.fileio import register_handler
@@ -15,11 +15,11 @@ MAX_BYTES = 100_000
 
 
 def read_yaml(path: str | Path) -> Any:
-    """Read a small YAML file from whoever it may come.
+    """Read a small YAML file of unknown origin.
 
     Raises:
-        InputError: It is too large, no YAML, or more than lists, dicts, texts, numbers,
-            dates and truth values.
+        InputError: It is too large, not YAML, or holds anything but lists, dicts,
+            strings, numbers, dates and booleans.
     """
     with Path(path).open('rb') as file:
         content = file.read(MAX_BYTES + 1)
@@ -41,30 +41,31 @@ def _reason(error: Exception) -> str:
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """PyYAML's safe loader, without aliases: a few lines of them fill any memory."""
+    """PyYAML's safe loader without aliases: a few lines of them can fill any memory."""
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
             event = self.peek_event()
-            problem = f'the alias *{event.anchor} is not read; write out what it means'
+            problem = f'alias *{event.anchor} is not supported; write its value out'
             raise yaml.composer.ComposerError(None, None, problem, event.start_mark)
         return super().compose_node(parent, index)
 
 
 class _ConfigLoader(yaml.SafeLoader):
-    """PyYAML's safe loader, with the tuples that MMEngine writes."""
+    """PyYAML's safe loader, and the tuples that MMEngine writes."""
 
 
-_ConfigLoader.add_constructor(
-    'tag:yaml.org,2002:python/tuple',
-    lambda loader, node: tuple(loader.construct_sequence(node, deep=True)),
-)
+def _construct_tuple(loader: _ConfigLoader, node: yaml.SequenceNode) -> tuple:
+    return tuple(loader.construct_sequence(node, deep=True))
+
+
+_ConfigLoader.add_constructor('tag:yaml.org,2002:python/tuple', _construct_tuple)
 
 
 @register_handler(['yaml', 'yml'])
 class SafeYamlHandler(YamlHandler):
-    """What MMEngine reads YAML with; its own runs whatever a tag names."""
+    """MMEngine's handler of YAML, whose own loader runs whatever a tag names."""
 
-    def load_from_fileobj(self, file: Any, **kwargs) -> Any:
-        """The plain values of a file."""
+    def load_from_fileobj(self, file: IO[str], **kwargs: Any) -> Any:
+        """Read the plain values of a file."""
         return yaml.load(file, Loader=_ConfigLoader)

@@ -1,4 +1,4 @@
-"""The one door through which configs are read, with one line for what is wrong."""
+"""Reading config files, with one line for whatever is wrong."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-import cfcontra_mm.config.plain_yaml  # noqa: F401  so that a YAML config runs no code
+import cfcontra_mm.config.plain_yaml  # noqa: F401  so that YAML runs no code
 from cfcontra_mm.errors import InputError
 
 from .combination import recombine
@@ -28,16 +28,16 @@ def open_config(
 
     Args:
         path: The file.
-        overrides: Settings in place of its own, by their dotted keys.
-        network: Name of one of ``configs/_base_/networks``, or a file like those, that
-            takes the place of the config's own.
-        pair: Likewise of ``configs/_base_/pairs``.
-        import_modules: Whether to import what its ``custom_imports`` names.
-        origin: What gave the overrides, for the message about one that does not fit.
+        overrides: Settings that replace the config's own, by dotted key.
+        network: Replaces the config's own: a name from ``configs/_base_/networks``, or
+            a file like those.
+        pair: Likewise, from ``configs/_base_/pairs``.
+        import_modules: Whether to import what the config's ``custom_imports`` names.
+        origin: Where the overrides come from, for the message if one does not fit.
 
     Raises:
-        InputError: The file or one of its bases is missing or broken, or does not go
-            with the network or the pair, or an override does not fit.
+        InputError: The file or one of its bases is missing or broken, the network or
+            the pair does not fit it, or an override does not.
     """
     config = _read(_current(Path(path)), network, pair, import_modules)
     try:
@@ -70,23 +70,28 @@ def _read(
 
 
 def _advice(missing: Path) -> str:
-    """What to do about a missing file, some of which had other names in version 0.1."""
+    """Say what to do about a missing file; some had other names in version 0.1."""
     folder, base = missing.parent.name, missing.parent.parent
     if folder in ('datasets', 'models', 'schedules') and (base / 'networks').is_dir():
-        return (
-            'what it held is now in _base_/networks, pairs, style_pairs or translators'
-        )
+        return 'it is now in _base_/networks, pairs, style_pairs or translators'
+    if now := _present_path(missing):
+        return f'it is now {now}'
     return 'give its path from the working directory'
 
 
 def _current(path: Path) -> Path:
-    """Where a study is whose path is that of version 0.1."""
-    parts = list(path.parts)
-    if 'benchmarks' not in parts or path.exists():
-        return path
-    last = len(parts) - 1 - parts[::-1].index('benchmarks')
-    now = Path(*parts[:last], 'studies', *parts[last + 1 :])
-    if not now.exists():
+    """Return the present path of a study, given that of version 0.1."""
+    now = None if path.exists() else _present_path(path)
+    if now is None:
         return path
     warnings.warn(f'{path}: is now {now}', FutureWarning, stacklevel=3)
     return now
+
+
+def _present_path(path: Path) -> Path | None:
+    """Return where a file of ``configs/benchmarks`` is now, if it is there."""
+    parts = list(path.parts)
+    if 'benchmarks' not in parts:
+        return None
+    parts[len(parts) - 1 - parts[::-1].index('benchmarks')] = 'studies'
+    return Path(*parts) if Path(*parts).exists() else None

@@ -12,15 +12,18 @@ from cfcontra_mm.errors import InputError
 
 @command_line
 def main() -> int:
-    """Run pytest; its exit status, or 2 for wrong input."""
+    """Run pytest; return its exit status, or 2 for wrong input."""
     parser = argparse.ArgumentParser(
         prog='python -m cfcontra_mm.contract',
         description=__doc__,
-        epilog="Other options are pytest's, for example -x or -k ranks.",
+        epilog='All other options are passed to pytest, for example -x or -k ranks.',
     )
-    parser.add_argument('module', help='for example my_package.my_method')
     parser.add_argument(
-        '--config', help="config of the method; default: its constructor's settings"
+        'module', help='module to import, for example my_package.my_method'
+    )
+    parser.add_argument(
+        '--config',
+        help="config of the method (default: the constructor's default settings)",
     )
     args, options = parser.parse_known_args()
     sys.path.insert(0, os.getcwd())
@@ -40,7 +43,7 @@ def _run(module: str, config: str | None, options: list[str]) -> int:
     config = config and str(Path(config).resolve())
     os.environ[SELECTION] = json.dumps([module, config])
     folder = Path(__file__).parent
-    # Neither the settings nor the caches of the project that this is called in.
+    # Use neither the settings nor the cache of the project in the current folder.
     own = ['-c', os.devnull, '--rootdir', str(folder), '-p', 'no:cacheprovider']
     return int(pytest.main([str(folder), *own, '--show-capture=no', *options]))
 

@@ -1,4 +1,4 @@
-"""What is tested: each method on each tiny network."""
+"""Test cases: each method on each tiny network."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cfcontra_mm.errors import InputError
 from cfcontra_mm.methods import UDASegmentor
 
 SELECTION = 'CFCONTRA_MM_CONTRACT'
-"""Variable that names a module and a config, for pytest's workers too."""
+"""Environment variable of the module and the config, which pytest's workers read."""
 
 NETWORKS = Path(__file__).parent / 'networks'
 CONFIG = 'deeplabv2_r18_toystreets.py'
@@ -34,20 +34,20 @@ NETWORK_PARTS = (
     'pretrained',
     'init_cfg',
 )
-"""What of a config's ``model`` is the network's and not the method's."""
+"""Keys of a config's ``model`` that belong to the network, not to the method."""
 
 
 def configs_folder() -> Path:
-    """The configs of the checkout or, in an installed package, those for ``mim``.
+    """Return the folder of configs, of the checkout or of the installed package.
 
     Raises:
-        InputError: The package was installed without them.
+        InputError: The package was installed without configs.
     """
     package = Path(cfcontra_mm.__file__).parent
     for folder in (package.parent / 'configs', package / '.mim' / 'configs'):
         if (folder / '_base_').is_dir():
             return folder
-    raise InputError(f'{package}: has no configs beside it; install it from a wheel')
+    raise InputError(f'{package}: no configs found; install the package from a wheel')
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,11 @@ class Case:
     """A method on a network.
 
     Args:
-        method: Its name in mmseg's registry.
-        network: One of ``NETWORKS`` by its name.
-        config: Config of the method, for its settings; those of its constructor if
-            ``None``.
-        modules: What to import before the method is there.
+        method: Name of the method in mmseg's registry.
+        network: Name of a file in ``NETWORKS``.
+        config: Config with the settings of the method; ``None`` for the defaults of
+            its constructor.
+        modules: Modules to import, which register the method.
     """
 
     method: str
@@ -71,7 +71,7 @@ class Case:
         return f'{self.method}-{self.network}'
 
     def load(self) -> Config:
-        """The config of the method on the network, with ToyStreets as its data."""
+        """Return the config of the method on the network, with ToyStreets as data."""
         for module in self.modules:
             importlib.import_module(module)
         cfg = open_config(configs_folder() / 'source_only' / CONFIG)
@@ -87,7 +87,7 @@ class Case:
 
 
 def registered_methods() -> dict[str, type[UDASegmentor]]:
-    """Every method in mmseg's registry, by its name."""
+    """Return every method in mmseg's registry, by its name."""
     return {
         name: kind
         for name, kind in MODELS.module_dict.items()
@@ -96,7 +96,7 @@ def registered_methods() -> dict[str, type[UDASegmentor]]:
 
 
 def shipped_cases() -> list[Case]:
-    """The methods of this package, each with the settings of its ToyStreets config."""
+    """Return cases of this package's methods, with their settings for ToyStreets."""
     paths = sorted(configs_folder().glob(f'[!_]*/{CONFIG}'))
     configs: dict[str, str] = {}
     for path in paths:
@@ -110,20 +110,19 @@ def shipped_cases() -> list[Case]:
 
 
 def cases_of(module: str, config: str | None) -> list[Case]:
-    """The methods that a module registers.
+    """Return cases of the methods that a module registers.
 
     Args:
-        module: Its dotted name.
-        config: Config with the settings of the one method that it registers, or that
-            the config names.
+        module: Dotted name of the module.
+        config: Config with the settings of a method; only that method is tested.
 
     Raises:
         InputError: The module cannot be imported or registers no method, or the config
-            is of another one.
+            is of another method.
     """
     try:
         importlib.import_module(module)
-    except Exception as error:  # whatever is wrong in it
+    except Exception as error:  # any error in the module
         reason = f'{type(error).__name__}: {error}'
         raise InputError(f'{module}: cannot be imported ({reason})') from error
     names = [
@@ -136,8 +135,8 @@ def cases_of(module: str, config: str | None) -> list[Case]:
         names = [name for name in names if name == kind]
     if not names:
         raise InputError(
-            f'{module}: registers no method{f" of the type of {config}" * bool(config)}'
-            '; a method is a UDASegmentor under @MODELS.register_module()'
+            f'{module}: registers no method{f" of the type in {config}" * bool(config)}'
+            '; decorate a subclass of UDASegmentor with @MODELS.register_module()'
         )
     cases = [Case(n, net, config, (module,)) for n in names for net in networks()]
     for case in cases:
@@ -146,7 +145,7 @@ def cases_of(module: str, config: str | None) -> list[Case]:
 
 
 def _check_settings(case: Case) -> None:
-    """Raise unless a method can be built with the settings that it is given."""
+    """Raise an ``InputError`` if the settings of a method are wrong or missing."""
     try:
         with DefaultScope.overwrite_default_scope('mmseg'):
             MODELS.build(case.load().model)
@@ -154,17 +153,17 @@ def _check_settings(case: Case) -> None:
         if 'required' not in str(error) and 'unexpected' not in str(error):
             raise
         raise InputError(
-            f'{case.method}: {str(error).splitlines()[0]}; give its settings with '
+            f'{case.method}: {str(error).splitlines()[0]}; pass its settings with '
             '--config FILE'
         ) from error
 
 
 def selected_cases() -> list[Case]:
-    """The cases of the module that was asked for, else the shipped ones."""
+    """Return the cases of the selected module, by default the shipped ones."""
     selection = os.environ.get(SELECTION)
     return cases_of(*json.loads(selection)) if selection else shipped_cases()
 
 
 def networks() -> list[str]:
-    """Names of the tiny networks."""
+    """Return the names of the tiny networks."""
     return sorted(path.stem for path in NETWORKS.glob('*.py'))

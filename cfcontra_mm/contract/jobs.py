@@ -1,9 +1,9 @@
-"""Trainings and ranks in processes of their own, each with a limit of time."""
+"""Training and ranks in separate processes, each with a time limit."""
 
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
@@ -27,42 +27,42 @@ from .tiny import (
     narrow_discriminators,
     random_batch,
     record_steps,
-    settle,
+    warm_up,
 )
 
 ITERATIONS = 4
 RANKS = 2
 SECONDS = 300
-"""Limit of each job; it takes some seconds."""
+"""Time limit of a job, which takes a few seconds."""
 
 
 def run_jobs(work: Callable, jobs: list[tuple], at_once: int = 1) -> None:
-    """Run a function in fresh processes.
+    """Run a function in new processes.
 
-    They are forked from a server that has loaded the libraries, which takes longer
+    They are forked from a server that has loaded the libraries, as loading takes longer
     than the work.
 
     Args:
         work: Function of this module.
-        jobs: Its arguments in each process.
-        at_once: Processes that run together.
+        jobs: Arguments of the function in each process.
+        at_once: Number of processes that run at a time.
 
     Raises:
-        AssertionError: One fails or takes more than ``SECONDS``.
+        AssertionError: A process fails or takes more than ``SECONDS``.
     """
     context = get_context('forkserver')
     context.set_forkserver_preload([__name__])
     for start in range(0, len(jobs), at_once):
-        some = [
+        processes = [
             context.Process(target=_call, args=(work, job), daemon=False)
             for job in jobs[start : start + at_once]
         ]
-        for process in some:
+        for process in processes:
             process.start()
-        _finish(some, jobs[start])
+        _finish(processes, jobs[start])
 
 
-def _finish(processes: list[BaseProcess], job: tuple) -> None:
+def _finish(processes: Sequence[BaseProcess], job: tuple) -> None:
     try:
         for process in processes:
             process.join(SECONDS)
@@ -82,8 +82,8 @@ def _call(work: Callable, job: tuple) -> None:
 
 
 def train(case: Case, data: str, work_dir: str, options: dict) -> None:
-    """Train a case for some iterations; leaves a checkpoint after every second one."""
-    # Formatting and reporting take longer than the training.
+    """Train a case for ``ITERATIONS``, with a checkpoint after every second one."""
+    # Formatting the config and collecting the environment take longer than training.
     mmengine.config.config.FormatCode = lambda text, **kwargs: (text, True)
     mmengine.runner.runner.collect_env = dict
     cfg = training_config(case, data, work_dir, options)
@@ -93,13 +93,13 @@ def train(case: Case, data: str, work_dir: str, options: dict) -> None:
 
 
 def training_config(case: Case, data: str, work_dir: str, options: dict) -> Config:
-    """The config of such a training.
+    """Return the config of such a training.
 
     Args:
         case: What to train.
         data: Folder of a tiny ToyStreets pair.
-        work_dir: Where to leave checkpoints.
-        options: Settings in place of the config's, by their dotted keys, and
+        work_dir: Folder of the checkpoints.
+        options: Settings that replace those of the config, by their dotted keys, and
             ``num_workers`` of every loader.
     """
     cfg = case.load()
@@ -117,7 +117,7 @@ def training_config(case: Case, data: str, work_dir: str, options: dict) -> Conf
 
 
 def read_from(node: dict, root: str) -> None:
-    """Let every data set under a config read from another folder."""
+    """Set another folder for every data set in a config."""
     for key, value in node.items():
         if isinstance(value, dict):
             read_from(value, root)
@@ -126,30 +126,30 @@ def read_from(node: dict, root: str) -> None:
 
 
 def batch_of(rank: int, iteration: int) -> dict:
-    """One source and one target image, other ones on each rank."""
+    """Return a batch of one source and one target image, different on each rank."""
     batch = random_batch(10 * iteration + rank, per_domain=1)
     for place, image in enumerate(batch['data_samples']):
-        # As the sampler counts.
+        # The count of the sampler.
         count = 2 * RANKS * iteration + RANKS * place + rank
         image.set_metainfo(dict(draw=(0, count), step=iteration, rank=rank))
     return batch
 
 
 def still(model: UDASegmentor) -> UDASegmentor:
-    """In float64, without batch statistics and dropout: a batch is a sum of images."""
+    """Use float64 and no batch statistics or dropout: a batch is a sum of images."""
     model.double().eval()
     model.training = True
     return model
 
 
 def build_still(case: Case) -> tuple[UDASegmentor, Config]:
-    """The method of a case whose bank is filled, and its config."""
+    """Return the method of a case, with filled memory banks, and its config."""
     cfg = case.load()
-    return still(settle(build_method(cfg.model), cfg)), cfg
+    return still(warm_up(build_method(cfg.model), cfg)), cfg
 
 
 def step_on_ranks(case: Case, rank: int, folder: str) -> None:
-    """Save what a rank sees: gradients at each step, and the state after it."""
+    """Save the gradients of a rank at each step, and its state after the last."""
     join_ranks(rank, folder)
     found = {}
     for accumulative_counts in (1, 2):

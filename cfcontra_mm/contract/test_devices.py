@@ -1,16 +1,21 @@
-"""Other precision, and a GPU that is not there."""
+"""Mixed precision, and a simulated GPU."""
 
 import torch
+from mmengine.config import Config
+from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from cfcontra_mm.engine import domain_step
 from cfcontra_mm.engine.amp import enable_amp
 from cfcontra_mm.engine.step import make_passes
+from cfcontra_mm.methods import UDASegmentor
 
 from .tiny import build_optimizer, losses_of, random_batch
 
 
-def test_bfloat16_gives_nearly_the_same_losses(cfg, model):
+def test_bfloat16_gives_nearly_the_same_losses(
+    cfg: Config, model: UDASegmentor
+) -> None:
     enable_amp(cfg)
     optim_wrapper = build_optimizer(model, cfg)
     data = random_batch(0)
@@ -21,16 +26,16 @@ def test_bfloat16_gives_nearly_the_same_losses(cfg, model):
     names = [name for name in full if 'loss' in name]
     assert any(mixed[name] != full[name] for name in names)
     for name in names:
-        advice = f'{name}: compute losses in float32, as of logits.float()'
+        advice = f'{name}: compute losses in float32, for example of logits.float()'
         assert mixed[name].dtype == torch.float32, advice
         torch.testing.assert_close(mixed[name], full[name], rtol=0.1, atol=1e-3)
     log = domain_step(model, random_batch(1), optim_wrapper)
     assert all(torch.as_tensor(value).isfinite().all() for value in log.values())
 
 
-def test_a_step_mixes_no_devices_and_waits_for_none(model):
-    # On tensors without data a value that is asked for raises, as does a CPU tensor
-    # among those of a GPU. Backward passes need a real one.
+def test_a_step_mixes_no_devices_and_waits_for_none(model: UDASegmentor) -> None:
+    # Reading a value of a tensor without data raises, and so does mixing CPU and GPU
+    # tensors. A backward pass would need a real GPU.
     data = random_batch(0)
     with FakeTensorMode(), torch.device('cuda'):
         onto_fake_gpu(model)
@@ -44,12 +49,13 @@ def test_a_step_mixes_no_devices_and_waits_for_none(model):
     assert all(value.device.type == 'cuda' for value in losses.values())
 
 
-def fake(tensor):
-    """A tensor of the same shape on the default device, without data."""
+def fake(tensor: Tensor) -> Tensor:
+    """Return a tensor of the same shape on the default device, without data."""
     return torch.empty(tensor.shape, dtype=tensor.dtype)
 
 
-def onto_fake_gpu(model):
+def onto_fake_gpu(model: UDASegmentor) -> None:
+    """Replace the tensors of a model by tensors without data."""
     model.data_preprocessor._device = torch.device('cuda')
     for module in model.modules():
         for name, parameter in module._parameters.items():

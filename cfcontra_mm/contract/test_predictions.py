@@ -1,16 +1,22 @@
-"""What a trained method predicts, here and in plain MMSegmentation."""
+"""Predictions of a trained method, here and in plain MMSegmentation."""
+
+from pathlib import Path
 
 import torch
+from mmengine.config import Config
 from mmseg.apis import init_model
 
 from cfcontra_mm.datasets.classes import CITYSCAPES_METAINFO
 from cfcontra_mm.engine import domain_step
 from cfcontra_mm.engine.export import export_checkpoint
+from cfcontra_mm.methods import UDASegmentor
 
 from .tiny import build_optimizer, predicted_logits, random_batch
 
 
-def test_an_export_predicts_as_the_method(cfg, model, tmp_path):
+def test_an_export_predicts_as_the_method(
+    cfg: Config, model: UDASegmentor, tmp_path: Path
+) -> None:
     domain_step(model, random_batch(0), build_optimizer(model, cfg))
     checkpoint = tmp_path / 'iter_1.pth'
     meta = dict(cfg=cfg.pretty_text, dataset_meta=CITYSCAPES_METAINFO)
@@ -25,8 +31,8 @@ def test_an_export_predicts_as_the_method(cfg, model, tmp_path):
     )
 
 
-def test_training_and_prediction_share_one_way_to_logits(model):
-    """In mode 'tensor' mmseg gives the main head's scores; the method may add to it."""
+def test_training_and_prediction_use_the_same_logits(model: UDASegmentor) -> None:
+    """In mode ``'tensor'`` mmseg returns the main head's scores instead."""
     model.eval()
     data = random_batch(2)
     images = model.data_preprocessor(data, training=True)['target']['inputs']

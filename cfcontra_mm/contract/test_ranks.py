@@ -1,26 +1,32 @@
-"""Two processes of one image a domain train as one process that has both images."""
+"""Two processes with an image per domain train like one process with both images."""
 
 import copy
 import warnings
+from collections.abc import Callable
+from functools import reduce
 
 import pytest
 import torch
+from torch import Tensor
 
 from cfcontra_mm.engine.step import make_passes
+from cfcontra_mm.methods import DomainInputs, UDASegmentor
 
+from .cases import Case
 from .jobs import RANKS, batch_of, build_still, run_jobs, step_on_ranks
 from .tiny import after_step, build_hooks, gradients, losses_of, merged, summed_loss
 
 pytestmark = pytest.mark.slow
 DEPENDS = (
-    'what passes() draws or counts depends on the ranks: what it draws for an image '
-    'belongs under seeded_as(sample), what it sums over the batch under all_reduce'
+    'the result of passes() depends on the ranks; draw the random numbers of an image '
+    'under seeded_as(sample), and sum over the batch with all_reduce'
 )
+Gradients = dict[str, Tensor]
 
 
 @pytest.fixture(scope='module')
-def ranks(case, tmp_path_factory):
-    """What each of two processes saw, by rank."""
+def ranks(case: Case, tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
+    """Return the gradients and the state of two processes, by rank."""
     folder = str(tmp_path_factory.mktemp('ranks'))
     jobs = [(case, rank, folder) for rank in range(RANKS)]
     run_jobs(step_on_ranks, jobs, at_once=RANKS)
@@ -28,8 +34,8 @@ def ranks(case, tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
-def alone(case):
-    """What one process sees that has all ranks' images: gradients and the state."""
+def alone(case: Case) -> dict:
+    """Return the gradients and the state of a process with all ranks' images."""
     model, cfg = build_still(case)
     hooks, steps = build_hooks(cfg), []
     for iteration in range(2):
@@ -39,20 +45,23 @@ def alone(case):
 
 
 @pytest.fixture(scope='module')
-def apart(case):
-    """Gradients of one process that makes the passes of each rank's images apart."""
+def separate(case: Case) -> list[Gradients]:
+    """Return the gradients of a process with separate passes for each rank."""
     model, _ = build_still(case)
     return [gradients_of(copy.deepcopy(model), loss_of_parts, i) for i in range(2)]
 
 
-def gradients_of(model, loss, iteration):
+def gradients_of(
+    model: UDASegmentor, loss: Callable[[UDASegmentor, int], Tensor], iteration: int
+) -> Gradients:
+    """Compute the gradients of a loss in an iteration."""
     model.zero_grad()
     loss(model, iteration).backward()
     return gradients(model)
 
 
-def loss_of_all_images(model, iteration):
-    """Mean over the ranks of the loss of their images, in passes made for all."""
+def loss_of_all_images(model: UDASegmentor, iteration: int) -> Tensor:
+    """Compute the mean loss over ranks, in passes made of all images."""
     data = merged(*(batch_of(rank, iteration) for rank in range(RANKS)))
     meta = data['data_samples'][0].metainfo
     passes = make_passes(model, copy.deepcopy(data))
@@ -60,69 +69,83 @@ def loss_of_all_images(model, iteration):
         losses_of(model, {n: part_of(p, rank) for n, p in passes.items()}, meta)
         for rank in range(RANKS)
     ]
-    return sum(model.parse_losses(of_rank)[0] for of_rank in losses) / RANKS
+    return mean([model.parse_losses(of_rank)[0] for of_rank in losses])
 
 
-def loss_of_parts(model, iteration):
-    """Mean over the ranks of the loss of their images, in passes of their own."""
-    losses = [summed_loss(model, batch_of(rank, iteration)) for rank in range(RANKS)]
-    return sum(losses) / RANKS
+def loss_of_parts(model: UDASegmentor, iteration: int) -> Tensor:
+    """Compute the mean loss over ranks, in separate passes for each rank."""
+    return mean([summed_loss(model, batch_of(r, iteration)) for r in range(RANKS)])
 
 
-def part_of(inputs, rank):
-    """A rank's images of a pass."""
+def mean(values: list[Tensor]) -> Tensor:
+    """Compute the mean of tensors."""
+    return reduce(torch.add, values) / len(values)
+
+
+def part_of(inputs: DomainInputs, rank: int) -> DomainInputs:
+    """Return the images of a pass that belong to a rank."""
     rows = [i for i, s in enumerate(inputs.data_samples) if s.rank == rank]
-    tensors = (inputs.images, inputs.labels, inputs.weights)
-    images, labels, weights = (None if t is None else t[rows] for t in tensors)
     samples = [inputs.data_samples[i] for i in rows]
-    return inputs._replace(
-        images=images, labels=labels, weights=weights, data_samples=samples
+    labels, weights = (
+        None if tensor is None else tensor[rows]
+        for tensor in (inputs.labels, inputs.weights)
     )
+    return DomainInputs(inputs.images[rows], labels, samples, weights)
 
 
-def test_gradients_are_those_of_all_images(case, ranks, alone, apart):
+def test_gradients_are_those_of_all_images(
+    case: Case, ranks: list[dict], alone: dict, separate: list[Gradients]
+) -> None:
     for iteration, expected in enumerate(alone['steps']):
         found = [rank[1]['steps'][iteration] for rank in ranks]
-        check(case, found, expected, apart[iteration])
+        check(case, found, expected, separate[iteration])
 
 
-def test_accumulated_gradients_are_the_mean(case, ranks, alone, apart):
+def test_accumulated_gradients_are_the_mean(
+    case: Case, ranks: list[dict], alone: dict, separate: list[Gradients]
+) -> None:
     assert [len(rank[2]['steps']) for rank in ranks] == [1, 1]
     found = [rank[2]['steps'][0] for rank in ranks]
-    check(case, found, mean_of(alone['steps']), mean_of(apart))
+    check(case, found, mean_of(alone['steps']), mean_of(separate))
 
 
-def mean_of(steps):
-    return {name: sum(step[name] for step in steps) / len(steps) for name in steps[0]}
+def mean_of(steps: list[Gradients]) -> Gradients:
+    """Compute the mean gradients of steps."""
+    return {name: mean([step[name] for step in steps]) for name in steps[0]}
 
 
-def check(case, found, expected, of_parts):
+def check(
+    case: Case, found: list[Gradients], expected: Gradients, separate: Gradients
+) -> None:
+    """Compare the gradients of two ranks with the expected ones."""
     assert max(gradient.abs().max() for gradient in expected.values()) > 1e-3
     for name in expected:
         assert torch.equal(found[0][name], found[1][name]), f'gradient of {name}'
     wrong = farthest(found[0], expected)
-    if wrong and case.modules and not farthest(found[0], of_parts):
-        # No fault in a method from outside, but its result depends on the ranks.
+    if wrong and case.modules and not farthest(found[0], separate):
+        # A method of another package may depend on the ranks; its author should know.
         warnings.warn(f'{case}: {DEPENDS}', stacklevel=2)
         return
     assert not wrong, f'gradient of {wrong}; perhaps {DEPENDS}'
 
 
-def farthest(found, expected):
-    """The parameter whose gradient differs the most, if any does."""
-    gaps = {name: (found[name] - expected[name]).abs().max() for name in expected}
-    name = max(gaps, key=gaps.get)
+def farthest(found: Gradients, expected: Gradients) -> str | None:
+    """Return the parameter whose gradient differs the most, if any does."""
+    gaps = {k: float((found[k] - expected[k]).abs().max()) for k in expected}
+    name = max(gaps, key=lambda key: gaps[key])
     return name if gaps[name] > 1e-8 else None
 
 
-def test_what_is_kept_is_alike_on_all_ranks(ranks):
+def test_the_state_is_the_same_on_all_ranks(ranks: list[dict]) -> None:
     first, second = (rank[1]['state'] for rank in ranks)
     assert [name for name in first if not torch.equal(first[name], second[name])] == []
 
 
-def test_what_is_kept_is_that_of_all_images(case, ranks, alone):
+def test_the_state_is_that_of_all_images(
+    case: Case, ranks: list[dict], alone: dict
+) -> None:
     if case.modules:
-        pytest.skip('the passes of a method from outside may depend on the ranks')
+        pytest.skip('the passes of a method of another package may depend on the ranks')
     for name, expected in alone['state'].items():
         found = ranks[0][1]['state'][name]
         assert torch.allclose(found, expected, rtol=1e-6, atol=1e-8), name

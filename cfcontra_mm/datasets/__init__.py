@@ -1,4 +1,4 @@
-"""What a batch is made of: data sets, label maps, domain sampling, transforms."""
+"""Data sets, label tables, sampling of the two domains, and transforms."""
 
 from cfcontra_mm.datasets.cityscapes import RawCityscapesDataset
 from cfcontra_mm.datasets.classes import ClassTable, read_classes

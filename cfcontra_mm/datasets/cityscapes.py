@@ -10,13 +10,13 @@ from cfcontra_mm.datasets.files import CheckedFiles
 
 @DATASETS.register_module()
 class RawCityscapesDataset(CheckedFiles, CityscapesDataset):
-    """MMSegmentation's `CityscapesDataset` on the labelIds that the download holds.
+    """Read Cityscapes with its original labelIds files.
 
-    Its pipeline maps them with `MapLabels(table='cityscapes')`; no conversion to
-    labelTrainIds has to be run first.
+    The pipeline maps label ids to trainIds with ``MapLabels(table='cityscapes')``, so
+    the labels need not be converted to labelTrainIds first.
 
     Raises:
-        InputError: A missing or empty folder, or an image without its label.
+        InputError: A folder is missing or empty, or an image has no label.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""From the values in label files to class indices."""
+"""Tables from the values in label files to class indices."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CITYSCAPES_METAINFO = CityscapesDataset.METAINFO
 IGNORE_INDEX = 255
 
 UNKNOWN_INDEX = 254
-"""What a class file's table holds for a label value that the file does not list."""
+"""Entry of a class file's table for label values that the file does not list."""
 
 
 def _table(train_ids: Mapping[int, int], rest: int = IGNORE_INDEX) -> np.ndarray:
@@ -34,14 +34,14 @@ _CITYSCAPES_IDS = (
     *(23, 24, 25, 26, 27, 28, 31, 32, 33),
 )
 
-# SYNTHIA-RAND-CITYSCAPES has ids of its own (its README), here by trainId.
+# Class ids of SYNTHIA-RAND-CITYSCAPES (from its README), in the order of the trainIds.
 _SYNTHIA_IDS = (3, 4, 2, 21, 5, 7, 15, 9, 6, 16, 1, 10, 17, 8, 18, 19, 20, 12, 11)
 
 LABEL_TABLES = {
     'cityscapes': _table({id_: i for i, id_ in enumerate(_CITYSCAPES_IDS)}),
     'synthia': _table({id_: i for i, id_ in enumerate(_SYNTHIA_IDS)}),
 }
-"""Label value (0-255) -> trainId (0-18, or 255: not scored) by name of the data set."""
+"""For each data set, the trainId (0-18, or 255: ignored) of each label value 0-255."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,9 @@ class ClassTable:
 
     Attributes:
         names: Class names, in the order of the network's outputs.
-        palette: An RGB colour for each class.
-        table: (256,) uint8, label value -> class index, 255 for ignored values and
-            `UNKNOWN_INDEX` for those that the class file does not list.
+        palette: RGB colour of each class, 0-255.
+        table: Class index of each label value, (256,), uint8: 255 for ignored values,
+            ``UNKNOWN_INDEX`` for values that the class file does not list.
     """
 
     names: tuple[str, ...]
@@ -61,36 +61,42 @@ class ClassTable:
 
     @property
     def metainfo(self) -> dict:
-        """What MMSegmentation's data sets call their metainfo."""
+        """Names and palette, as the ``metainfo`` of MMSegmentation's data sets."""
         return dict(classes=self.names, palette=self.palette)
 
 
 def read_classes(path: str) -> ClassTable:
-    """Reads a class file.
+    """Read a class file.
 
-    It is a YAML file with a list `classes`, each with `name`, `color` (RGB, 0-255) and
-    `values` (its values in the label files, 0-255), and optionally a list `ignore` of
-    the label values that belong to no class (default: 255).
+    It is a YAML file with a list ``classes``, each with ``name``, ``color`` (RGB,
+    0-255) and ``values`` (its values in the label files, 0-255), and optionally a list
+    ``ignore`` of the label values that belong to no class (default: 255).
+
+    Args:
+        path: The class file, ``.yaml`` or ``.yml``.
 
     Raises:
-        InputError: No such file, no YAML, or a field that is missing or wrong.
+        InputError: The file does not exist or is not YAML, or a key is missing or
+            wrong.
     """
     content = _load_yaml(path)
     classes = content.get('classes')
     if not isinstance(classes, list) or not 0 < len(classes) <= UNKNOWN_INDEX:
-        raise InputError(f'{path}: `classes` must list 1 to {UNKNOWN_INDEX} classes')
-    names, palette, owner = [], [], {}
+        raise InputError(f'{path}: classes: must list 1 to {UNKNOWN_INDEX} classes')
+    names, palette = [], []
+    index_of: dict[int, int] = {}
     for index, entry in enumerate(classes):
         where = f'{path}: classes[{index}]'
         name, color, values = _read_class(entry, where)
         if name in names:
-            raise InputError(f'{where}: the name {_shown(name)} is given twice')
+            raise InputError(f'{where}: duplicate class name {_shorten(name)}')
         names.append(name)
         palette.append(color)
-        _own(owner, values, index, where)
-    ignored = content.get('ignore', [IGNORE_INDEX])
-    _own(owner, _values(ignored, f'{path}: ignore'), IGNORE_INDEX, f'{path}: ignore')
-    return ClassTable(tuple(names), palette, _table(owner, rest=UNKNOWN_INDEX))
+        _assign(index_of, values, index, where)
+    where = f'{path}: ignore'
+    ignored = _values(content.get('ignore', [IGNORE_INDEX]), where)
+    _assign(index_of, ignored, IGNORE_INDEX, where)
+    return ClassTable(tuple(names), palette, _table(index_of, rest=UNKNOWN_INDEX))
 
 
 def _load_yaml(path: str) -> dict:
@@ -101,22 +107,22 @@ def _load_yaml(path: str) -> dict:
     with fileio.get_local_path(path) as local:
         content = read_yaml(local)
     if not isinstance(content, dict):
-        raise InputError(f'{path}: must hold a list `classes`')
-    unknown = sorted(map(_shown, set(content) - {'classes', 'ignore'}))
+        raise InputError(f'{path}: must be a mapping with a list of classes')
+    unknown = sorted(map(_shorten, set(content) - {'classes', 'ignore'}))
     if unknown:
-        raise InputError(f'{path}: unknown field {unknown[0]}; use classes, ignore')
+        raise InputError(f'{path}: unknown key {unknown[0]}; use classes or ignore')
     return content
 
 
 def _read_class(entry: object, where: str) -> tuple[str, list[int], list[int]]:
     if not isinstance(entry, dict) or set(entry) != {'name', 'color', 'values'}:
-        raise InputError(f'{where}: must have the fields name, color, values')
+        raise InputError(f'{where}: must have the keys name, color and values')
     name, color = entry['name'], entry['color']
     if not isinstance(name, str) or not name:
-        raise InputError(f'{where}.name: must be a text, not {_shown(name)}')
+        raise InputError(f'{where}.name: must be a string, not {_shorten(name)}')
     if len(_values(color, f'{where}.color')) != 3:
         raise InputError(
-            f'{where}.color: must be [red, green, blue], not {_shown(color)}'
+            f'{where}.color: must be [red, green, blue], not {_shorten(color)}'
         )
     values = _values(entry['values'], f'{where}.values')
     if not values:
@@ -130,21 +136,23 @@ def _values(values: object, where: str) -> list[int]:
 
     if not isinstance(values, list) or not all(map(valid, values)):
         raise InputError(
-            f'{where}: must be a list of integers 0-255, not {_shown(values)}'
+            f'{where}: must be a list of integers in 0-255, not {_shorten(values)}'
         )
     return values
 
 
-def _shown(value: object) -> str:
-    """A value of a class file, cut short."""
+def _shorten(value: object) -> str:
+    """Show a value of a class file, shortened."""
     try:
         return shortened(value)
-    except ValueError:  # Python prints no number of thousands of digits
+    except ValueError:  # Python refuses to print integers of thousands of digits
         return 'a huge number'
 
 
-def _own(owner: dict[int, int], values: list[int], index: int, where: str) -> None:
+def _assign(
+    index_of: dict[int, int], values: list[int], index: int, where: str
+) -> None:
     for value in values:
-        if value in owner:
-            raise InputError(f'{where}: the label value {value} is given twice')
-        owner[value] = index
+        if value in index_of:
+            raise InputError(f'{where}: duplicate label value {value}')
+        index_of[value] = index

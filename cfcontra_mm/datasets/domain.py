@@ -1,4 +1,4 @@
-"""Source and target as one data set, drawn from in a fixed proportion."""
+"""Source and target as one data set, and a sampler that draws them in proportion."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import torch
 from mmcv.transforms import BaseTransform
 from mmcv.transforms import Compose as MMCVCompose
 from mmcv.transforms import LoadAnnotations as MMCVLoadAnnotations
-from mmengine.dataset import Compose
+from mmengine.dataset import BaseDataset, Compose
 from mmengine.dist import get_dist_info, sync_random_seed
 from mmseg.datasets import transforms as mmseg_transforms
 from mmseg.registry import DATA_SAMPLERS, DATASETS
@@ -28,15 +28,16 @@ from cfcontra_mm.errors import InputError
 
 
 class Draw(NamedTuple):
-    """One drawing of an image: which one, and its number in the whole run."""
+    """Index of a drawn image, and how many were drawn before it in the whole run."""
 
-    index: int
-    count: int
+    # The names hide methods of tuple, which nobody calls.
+    index: int  # type: ignore[assignment]
+    count: int  # type: ignore[assignment]
 
 
 @contextmanager
 def keep_random_state() -> Iterator[None]:
-    """Restores Python's, NumPy's and torch's CPU generators at its end."""
+    """Restore Python's, NumPy's and torch's CPU generators when the block ends."""
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     try:
         yield
@@ -48,10 +49,13 @@ def keep_random_state() -> Iterator[None]:
 
 @contextmanager
 def seeded(*key: int) -> Iterator[None]:
-    """Seed Python's, NumPy's and torch's generators from a key, then restore them.
+    """Seed Python's, NumPy's and torch's generators for a block, then restore them.
 
-    A GPU's generator is seeded too but not restored: whatever draws from it in
+    The GPU's generator is seeded too but not restored, since all that draws from it in
     training does so within such a block.
+
+    Args:
+        key: Non-negative integers; different keys give independent numbers.
     """
     python_seed, numpy_seed, torch_seed = map(
         int, np.random.SeedSequence(key).generate_state(3)
@@ -66,15 +70,15 @@ def seeded(*key: int) -> Iterator[None]:
 
 
 def seeded_as(sample: SegDataSample, stream: int = 0) -> AbstractContextManager[None]:
-    """Seed the generators from the draw of an image, then restore them.
+    """Seed the generators from the draw of an image for a block, then restore them.
 
-    What belongs to an image (its mask, its share of a mix, its colours) is drawn
-    within, and does not depend on the rank that holds it, nor on its neighbours.
+    What is drawn for an image (its mask, its part of a mix, its colours) is drawn in
+    such a block, so that it depends neither on the rank nor on the rest of the batch.
 
     Args:
-        sample: The image's, as ``DomainDataset`` gives it for a ``Draw``. For any
-            other sample the generators stay as they are.
-        stream: Two blocks for one image draw the same numbers unless this differs.
+        sample: The sample of the image, as ``DomainDataset`` returns it for a ``Draw``.
+            For any other sample the generators stay as they are.
+        stream: Blocks of different streams draw independent numbers for one image.
     """
     draw = sample.metainfo.get('draw')
     # The key of the image's transforms is (seed, count).
@@ -84,12 +88,15 @@ def seeded_as(sample: SegDataSample, stream: int = 0) -> AbstractContextManager[
 def draw_for_images(
     samples: Sequence[SegDataSample], draw: Callable[[], Tensor], stream: int = 0
 ) -> Tensor:
-    """Stack what a function draws for each image, each under its own draw.
+    """Draw a tensor for each image, each under the seed of its image, and stack them.
 
     Args:
-        samples: The images' samples.
-        draw: Draws the tensor of one image.
+        samples: The samples of the N images.
+        draw: Function that draws the tensor of one image.
         stream: See :func:`seeded_as`.
+
+    Returns:
+        The stacked tensors, (N, ...).
     """
     drawn = []
     for sample in samples:
@@ -102,32 +109,34 @@ def draw_for_images(
 class DomainDataset(ConcatDataset):
     """A labelled source and an unlabelled target, each sample tagged with its domain.
 
-    Indexed with a `Draw`, the transforms' random numbers follow from (seed, count)
-    alone: not from the number of workers nor from what was drawn before. Its sample's
-    metainfo names the `draw`, (seed, count), and the `step` of the training that it
-    belongs to, from which the step draws its own random numbers. Indexed with an
-    integer, they come from the generators as they stand.
+    Indexed with a ``Draw``, the random numbers of the transforms depend on (seed,
+    count) alone, neither on the number of workers nor on earlier draws. The metainfo of
+    the sample then holds its ``draw``, (seed, count), and the training ``step`` that it
+    belongs to, from which the step seeds its own random numbers. Indexed with an
+    integer, the transforms draw from the generators as they are.
 
     Args:
-        source: Config or data set, or several of them to be concatenated.
+        source: A config or data set, or a list of them to concatenate.
         target: The same; its samples must carry no labels.
-        seed: `DomainSampler` sets the run's.
+        seed: Seed of the transforms; ``DomainSampler`` sets that of the run.
 
     Attributes:
-        domain_ranges: The indices of each domain that was given.
-        part_ranges: The indices of each data set of each such domain.
-        draws_per_step: Draws that a step makes on all ranks together;
-            `DomainSampler` sets it.
+        domain_ranges: The indices of each domain.
+        part_ranges: The indices of each data set of each domain.
+        draws_per_step: Number of images that a training step draws on all ranks
+            together; ``DomainSampler`` sets it.
 
     Raises:
-        InputError: No data set at all, data sets of different classes, or a target
-            with labels or with a transform that needs them.
+        InputError: No data set is given, their classes differ, or the target has
+            labels or a transform that needs them.
     """
+
+    datasets: list[BaseDataset]
 
     def __init__(
         self,
-        source: dict | Dataset | list | None = None,
-        target: dict | Dataset | list | None = None,
+        source: dict | BaseDataset | list | None = None,
+        target: dict | BaseDataset | list | None = None,
         seed: int = 0,
     ) -> None:
         domains = dict(source=_build(source), target=_build(target))
@@ -150,11 +159,11 @@ class DomainDataset(ConcatDataset):
 
     @property
     def metainfo(self) -> dict:
-        """Classes and palette, the same for all its data sets."""
+        """Classes and palette, the same in all data sets."""
         return self.datasets[0].metainfo
 
     def domain_of(self, index: int) -> str:
-        """The domain that an index belongs to."""
+        """Return the domain that an index belongs to."""
         for name, indices in self.domain_ranges.items():
             if index in indices:
                 return name
@@ -177,21 +186,21 @@ class DomainDataset(ConcatDataset):
         except KeyError as error:
             if domain == 'target' and error.args[0] in ('gt_seg_map', 'seg_map_path'):
                 raise InputError(
-                    'target.pipeline: a transform reads labels, and the target has '
+                    'target.pipeline: a transform reads labels, but the target has '
                     'none in training; remove it'
                 ) from error
             raise
         data_sample = sample['data_samples']
         if domain == 'target' and 'gt_sem_seg' in data_sample:
             raise InputError(
-                'target.pipeline: its samples carry labels (gt_sem_seg); training '
-                'must not see them'
+                'target.pipeline: samples carry labels (gt_sem_seg), which training '
+                'must not see; remove the transform that loads them'
             )
         data_sample.set_metainfo(dict(domain=domain))
         return sample
 
 
-def _build(datasets: dict | Dataset | list | None) -> list[Dataset]:
+def _build(datasets: dict | BaseDataset | list | None) -> list[BaseDataset]:
     if datasets is None:
         return []
     if not isinstance(datasets, (list, tuple)):
@@ -199,8 +208,10 @@ def _build(datasets: dict | Dataset | list | None) -> list[Dataset]:
     return [DATASETS.build(d) if isinstance(d, dict) else d for d in datasets]
 
 
-def _require_one_class_list(domains: dict[str, list[Dataset]]) -> list[Dataset]:
-    """All data sets in order, if they share their classes."""
+def _require_one_class_list(
+    domains: dict[str, list[BaseDataset]],
+) -> list[BaseDataset]:
+    """Return all data sets in order, after checking that they share their classes."""
     named = [(name, d) for name, datasets in domains.items() for d in datasets]
     if not named:
         raise InputError('DomainDataset: give a source or a target')
@@ -210,30 +221,31 @@ def _require_one_class_list(domains: dict[str, list[Dataset]]) -> list[Dataset]:
         others = tuple(dataset.metainfo['classes'])
         if others != classes:
             raise InputError(
-                f'{name} ({type(dataset).__name__}): its {len(others)} classes are not '
-                f'the {len(classes)} of {first_name} ({type(first).__name__}) in the '
-                'same order; map both to one class list'
+                f'{name} ({type(dataset).__name__}): its {len(others)} classes differ '
+                f'from the {len(classes)} of {first_name} ({type(first).__name__}) in '
+                'name or order; map both to one class list'
             )
     return [dataset for _, dataset in named]
 
 
-def _refuse_labels(dataset: Dataset) -> None:
-    """Raises an InputError if a target data set could read labels."""
+def _refuse_labels(dataset: BaseDataset) -> None:
+    """Raise an ``InputError`` if a target data set could read labels."""
     if 'seg_map_path' in dataset.get_data_info(0):
         raise InputError(
-            f'target ({type(dataset).__name__}): knows where its labels are; leave '
-            'seg_map_path out of data_prefix'
+            f'target ({type(dataset).__name__}): has labels, which training must not '
+            'see; remove seg_map_path from data_prefix'
         )
     for transform in _transforms(dataset):
         if _needs_labels(transform):
             raise InputError(
-                f'target.pipeline: {type(transform).__name__} needs labels, and the '
-                'target has none in training; remove it (RandomCrop: cat_max_ratio=1)'
+                f'target.pipeline: {type(transform).__name__} needs labels, but the '
+                'target has none in training; remove it (or set cat_max_ratio=1 of '
+                'RandomCrop)'
             )
 
 
 def _transforms(node: object) -> Iterator[BaseTransform]:
-    """Every transform under a data set, a wrapper of one, a transform or a list."""
+    """Yield every transform in a data set, in a wrapper of one or in a transform."""
     if isinstance(node, (list, tuple)):
         children: Iterable = node
     elif isinstance(node, dict):
@@ -267,26 +279,27 @@ def _needs_labels(transform: object) -> bool:
 
 @DATA_SAMPLERS.register_module()
 class DomainSampler(Sampler):
-    """Fills every batch with a fixed number of images of each domain.
+    """Fill every batch with a fixed number of images of each domain.
 
-    Each domain is drawn in permutations of its own, a new one whenever it is used up,
-    that depend on (seed, domain, epoch) alone; so is each data set of a domain that is
-    given one number for each. n ranks with k images of a domain draw in each iteration
-    what one rank with n * k would, and give it the same counts.
+    Each domain is drawn in random permutations, one per epoch of this domain, which
+    depend on (seed, domain, epoch) alone. If ``per_domain`` gives a number for each
+    data set of a domain, each of them is drawn in its own permutations. In each
+    iteration, n ranks with k images of a domain draw the same images as one rank with
+    n * k, with the same counts.
 
     Args:
-        dataset: Its `seed` and `draws_per_step` are set by the sampler.
-        per_domain: Images of each domain in a batch of one rank; the loader's batch
-            size is their sum. A list gives the number of each of the domain's data
-            sets: `source=[1, 3]` draws the second one three times as often.
-        seed: Of the permutations and of the transforms; drawn and shared by the ranks
-            if None.
-        num_batches: Batches of one rank in a pass, for validation; without end if
-            None, for training.
+        dataset: The data set; the sampler sets its ``seed`` and ``draws_per_step``.
+        per_domain: Number of images of each domain in a batch of one rank; the loader's
+            batch size is their sum. A list gives the number for each data set of the
+            domain: ``source=[1, 3]`` draws the second one three times as often.
+        seed: Seed of the permutations and of the transforms; if ``None``, it is drawn
+            at random and shared by the ranks.
+        num_batches: Number of batches of one rank in a pass, for validation; endless if
+            ``None``, for training.
 
     Raises:
-        InputError: `per_domain` is empty, names a domain that the data set has not,
-            holds a number below 1, or a list of another length than the domain has
+        InputError: ``per_domain`` is empty, names a domain that the data set lacks,
+            holds a number below 1, or a list whose length is not the domain's number of
             data sets.
     """
 
@@ -320,7 +333,7 @@ class DomainSampler(Sampler):
         self.start = 0
 
     def __iter__(self) -> Iterator[Draw]:
-        """Yields the draws of this rank, from where `skip` has put it."""
+        """Yield the draws of this rank, starting where :meth:`skip` has set it."""
         epoch_order = lru_cache(maxsize=len(self.streams))(self._epoch_order)
         iterations = itertools.count(self.start // self.batch_size)
         for iteration in itertools.islice(iterations, self.num_batches):
@@ -329,7 +342,7 @@ class DomainSampler(Sampler):
             yield from itertools.islice(batch, skipped, None)
 
     def _batch(self, iteration: int, epoch_order: Callable) -> Iterator[Draw]:
-        # Counts of an iteration run over the streams, then over the ranks.
+        # Within an iteration, counts run over streams, then ranks, then images.
         count = iteration * self.batch_size * self.world_size
         for stream in self.streams:
             everywhere = stream.number * self.world_size
@@ -346,21 +359,21 @@ class DomainSampler(Sampler):
         return np.random.default_rng(key).permutation(len(stream.indices))
 
     def skip(self, num_samples: int) -> None:
-        """Starts after the first `num_samples` draws of this rank, to resume a run."""
+        """Skip the first ``num_samples`` draws of this rank, to resume a run."""
         self.start = num_samples
 
     def set_epoch(self, epoch: int) -> None:
-        """Does nothing: the draws have no end."""
+        """Do nothing: the sampler counts the epochs of each domain itself."""
 
     def __len__(self) -> int:
-        """Draws of this rank in a pass; images in the data set if it has no end."""
+        """Return the draws of this rank in a pass; if endless, the data set's size."""
         if self.num_batches is None:
             return len(self.dataset)
         return self.num_batches * self.batch_size
 
 
 class _Stream(NamedTuple):
-    """What is drawn in permutations of its own: a domain, or a data set of one."""
+    """A domain, or a data set of it, that is drawn in its own permutations."""
 
     key: tuple[int, ...]
     indices: range
@@ -370,12 +383,12 @@ class _Stream(NamedTuple):
 def _streams(
     domain: str, number: int | Sequence[int], dataset: DomainDataset
 ) -> list[_Stream]:
-    """The streams of a domain: one, or one for each of its data sets."""
+    """Return the streams of a domain: one, or one for each of its data sets."""
     key, parts = DOMAINS.index(domain), dataset.part_ranges[domain]
     _check_number(f'per_domain.{domain}', number, len(parts))
     if isinstance(number, int):
         return [_Stream((key,), dataset.domain_ranges[domain], number)]
-    # Keys of another length than that of a domain that is drawn as one.
+    # These keys differ in length from the key of a domain that is drawn as a whole.
     numbered = zip(number, parts, strict=True)
     return [_Stream((key, i), part, n) for i, (n, part) in enumerate(numbered)]
 
@@ -384,12 +397,12 @@ def _check_number(field: str, number: object, parts: int) -> None:
     numbers = number if isinstance(number, (list, tuple)) else [number]
     if not all(isinstance(n, int) for n in numbers):
         raise InputError(
-            f'{field}: must be a whole number or a list of them, not {number!r}'
+            f'{field}: must be an integer or a list of integers, not {number!r}'
         )
     if min(numbers, default=0) < 1:
         raise InputError(f'{field}: must be at least 1, not {number}')
     if numbers is number and len(numbers) != parts:
         raise InputError(
-            f'{field}: {len(numbers)} numbers for {parts} data sets; give one for '
-            'each, or one for all'
+            f'{field}: {len(numbers)} numbers for {parts} data sets; give one number '
+            'for each data set, or a single one for all'
         )

@@ -1,4 +1,4 @@
-"""Checks of what lies on disk, made once when a data set is built."""
+"""Check the files of a data set once, when it is built."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os.path as osp
 from collections.abc import Sequence
 
 from mmengine import fileio
+from mmseg.datasets import BaseSegDataset
 
 from cfcontra_mm.errors import InputError
 
@@ -13,15 +14,18 @@ IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg')
 
 
 def list_files(folder: str, suffixes: Sequence[str], field: str) -> list[str]:
-    """Relative names of a folder's files, subfolders included, sorted.
+    """List the files of a folder and its subfolders.
 
     Args:
-        folder: What to list.
-        suffixes: Endings of the names to keep, in lower case.
-        field: The setting that names the folder, for the messages.
+        folder: The folder to list.
+        suffixes: File suffixes to keep, in lower case.
+        field: The setting that names the folder, for error messages.
+
+    Returns:
+        The paths relative to the folder, sorted.
 
     Raises:
-        InputError: There is no such folder, or it holds no such file.
+        InputError: The folder does not exist or holds no file with these suffixes.
     """
     if not fileio.isdir(folder):
         raise InputError(f'{folder}: no such folder; set {field} to an existing one')
@@ -34,8 +38,17 @@ def list_files(folder: str, suffixes: Sequence[str], field: str) -> list[str]:
 
 
 def check_all_exist(paths: Sequence[str], folder: str, what: str) -> None:
-    """Raises an InputError that counts and names the paths not under `folder`."""
-    # One listing instead of a stat per file: data sets lie on network disks.
+    """Make sure that all paths exist.
+
+    Args:
+        paths: Paths of files.
+        folder: The folder that holds them all.
+        what: What the files are, for the error message.
+
+    Raises:
+        InputError: Files are missing; it names the first and counts them.
+    """
+    # One listing instead of a stat per file: data sets often lie on network disks.
     listed = fileio.list_dir_or_file(folder, list_dir=False, recursive=True)
     present = {osp.normpath(osp.join(folder, name)) for name in listed}
     missing = [path for path in paths if osp.normpath(path) not in present]
@@ -46,16 +59,16 @@ def check_all_exist(paths: Sequence[str], folder: str, what: str) -> None:
         )
 
 
-class CheckedFiles:
-    """Mixin before a `BaseSegDataset`: its files are checked when it is built.
+class CheckedFiles(BaseSegDataset):
+    """Base of the raw data sets: check that all files exist when the set is built.
 
     Raises:
-        InputError: A missing folder, a folder without images, a missing split
-            file, or an image without its label.
+        InputError: A folder or the split file is missing, a folder is empty, or an
+            image has no label.
     """
 
     def load_data_list(self) -> list[dict]:
-        """As the base class, then checked."""
+        """Return the paths of images and labels after checking that they exist."""
         images = self.data_prefix['img_path']
         list_files(images, [self.img_suffix.lower()], 'data_prefix.img_path')
         if self.ann_file and not fileio.exists(self.ann_file):

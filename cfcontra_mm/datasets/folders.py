@@ -1,4 +1,4 @@
-"""A user's own pair of data sets: folders of pictures and a class file, no code."""
+"""A user's own pair of data sets: folders of images and a class file, no code."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 from PIL import ExifTags, Image
@@ -19,22 +19,23 @@ from cfcontra_mm.datasets.transforms import LoadLabels, MapLabels
 from cfcontra_mm.errors import InputError
 
 SCANNED_IMAGES = 200
-"""How many pictures of a folder `describe_folders` opens."""
+"""Number of images of a folder that ``describe_folders`` opens at most."""
 
 
 @DATASETS.register_module()
 class FolderDataset(BaseSegDataset):
-    """Pictures (.png, .jpg, .jpeg) of a folder, and labels (.png) of the same names.
+    """Images (.png, .jpg, .jpeg) of a folder, and labels (.png) of the same names.
 
-    Subfolders are read too; a picture `a/b.jpg` has the label `a/b.png`.
+    Subfolders are read too: the image ``a/b.jpg`` has the label ``a/b.png``.
 
     Args:
-        classes: The class file, see `read_classes`.
-        data_prefix: img_path and, for labelled data, seg_map_path.
+        classes: The class file, see ``read_classes``.
+        data_prefix: The folders ``img_path`` and, for labelled data, ``seg_map_path``.
+        **kwargs: As for mmseg's ``BaseSegDataset``.
 
     Raises:
-        InputError: A wrong class file, a missing or empty folder, two pictures of one
-            name, or a picture without its label.
+        InputError: The class file is wrong, a folder is missing or empty, two images
+            have the same name, or an image has no label.
     """
 
     def __init__(self, classes: str, data_prefix: dict, **kwargs: object) -> None:
@@ -44,7 +45,7 @@ class FolderDataset(BaseSegDataset):
         )
 
     def load_data_list(self) -> list[dict]:
-        """Finds the pictures and their labels."""
+        """Return the paths of the images and their labels."""
         folder = self.data_prefix['img_path']
         images = _by_stem(folder, IMAGE_SUFFIXES, 'the images folder')
         infos = {stem: dict(img_path=path) for stem, path in images.items()}
@@ -66,25 +67,28 @@ class FolderDataset(BaseSegDataset):
 
 
 def _by_stem(folder: str, suffixes: Sequence[str], field: str) -> dict[str, str]:
-    """Relative name without its suffix -> path."""
+    """List the files of a folder by their relative path without suffix."""
     found: dict[str, str] = {}
     for name in list_files(folder, suffixes, field):
         stem, path = osp.splitext(name)[0], osp.join(folder, name)
         if stem in found:
-            raise InputError(f'{path}: has the same name as {found[stem]}; remove one')
+            raise InputError(f'{path}: duplicate name, as {found[stem]}; remove one')
         found[stem] = path
     return found
 
 
 def apply_folders(cfg: Config) -> None:
-    """Fills a config from its `folders`, after `--cfg-options` has changed them.
+    """Fill in a config from its ``folders``, once ``--cfg-options`` are applied.
 
-    Sets paths, the class file, sizes and every `num_classes` of the model. Without
-    labelled target images nothing is validated or tested. A config without `folders`
-    is left as it is.
+    It sets the paths, the class file, the sizes and every ``num_classes`` of the model.
+    Without labelled target images it turns off validation and test. A config without
+    ``folders`` is left as it is.
+
+    Args:
+        cfg: The config, changed in place.
 
     Raises:
-        InputError: A field of `folders` that is missing or wrong.
+        InputError: A field of ``folders`` is missing or wrong.
     """
     if 'folders' not in cfg:
         return
@@ -100,16 +104,16 @@ def apply_folders(cfg: Config) -> None:
     _apply_size(cfg)
 
 
-def _require(folders: dict, field: str) -> str:
+def _require(folders: ConfigDict, field: str) -> str:
     if not folders.get(field):
         raise InputError(
-            f'folders.{field} is not set; give it with --cfg-options '
+            f'folders.{field}: is not set; set it with --cfg-options '
             f'folders.{field}=PATH or in the config'
         )
     return folders[field]
 
 
-def _apply_domains(dataset: dict, folders: dict) -> None:
+def _apply_domains(dataset: ConfigDict, folders: ConfigDict) -> None:
     dataset.source.data_prefix = dict(
         img_path=_require(folders, 'source_images'),
         seg_map_path=_require(folders, 'source_labels'),
@@ -118,17 +122,17 @@ def _apply_domains(dataset: dict, folders: dict) -> None:
 
 
 def _validates_on_domains(cfg: Config) -> bool:
-    """Whether validation looks at both domains, without labels, as a translator's."""
+    """Tell whether validation reads both domains without labels, as a translator's."""
     loader = cfg.get('val_dataloader')
     return loader is not None and loader.dataset.type == 'DomainDataset'
 
 
-def _check_size(folders: dict) -> None:
+def _check_size(folders: ConfigDict) -> None:
     size = folders.get('size')
-    numbers = isinstance(size, (list, tuple)) and len(size) == 2
-    if not numbers or not all(type(n) is int and n > 0 for n in size):
+    is_pair = isinstance(size, (list, tuple)) and len(size) == 2
+    if not is_pair or not all(type(n) is int and n > 0 for n in size):
         raise InputError(
-            f'folders.size: must be width,height in pixels, not {size!r}; give it as '
+            f'folders.size: must be width,height in pixels, not {size!r}; set it with '
             '--cfg-options folders.size=512,256'
         )
 
@@ -141,8 +145,8 @@ def _apply_validation(cfg: Config) -> None:
         return
     if cfg.val_dataloader is None:
         raise InputError(
-            'folders.val_images: this config was saved by a run without validation; '
-            'start from the original config'
+            'folders.val_images: the config was saved by a run without validation; '
+            'use the original config'
         )
     prefix = dict(
         img_path=_require(folders, 'val_images'),
@@ -161,7 +165,7 @@ def _apply_classes(cfg: Config, classes: ClassTable) -> None:
         if weights is not None and len(weights) != number:
             raise InputError(
                 f'class_weight: {len(weights)} weights for the {number} classes of '
-                f'{cfg.folders.classes}; give one for each'
+                f'{cfg.folders.classes}; give one weight for each class'
             )
     for node in _dicts(cfg._cfg_dict):
         if node.get('type') == 'FolderDataset':
@@ -171,7 +175,7 @@ def _apply_classes(cfg: Config, classes: ClassTable) -> None:
 
 
 def _apply_size(cfg: Config) -> None:
-    """Brings every Resize to `folders.size`, keeping the ratios between them."""
+    """Scale every ``Resize`` to ``folders.size``, keeping the ratios between them."""
     old = next(n['scale'] for n in _dicts(cfg.test_pipeline) if 'scale' in n)
     factors = [new / length for new, length in zip(cfg.folders.size, old, strict=True)]
     for node in _dicts(cfg._cfg_dict):
@@ -181,7 +185,7 @@ def _apply_size(cfg: Config) -> None:
 
 
 def _dicts(node: object) -> Iterator[dict]:
-    """Every dict in a nest of dicts and lists, the outermost first."""
+    """Yield every dict in nested dicts and lists, the outermost first."""
     if isinstance(node, dict):
         yield node
         node = list(node.values())
@@ -191,17 +195,20 @@ def _dicts(node: object) -> Iterator[dict]:
 
 
 def describe_folders(cfg: Config) -> str:
-    """Counts, sizes and class shares of a user's data, read before training starts.
+    """Describe the counts, sizes and class shares of a user's data before training.
 
-    Of each folder at most `SCANNED_IMAGES` pictures are looked at, evenly spread;
-    labels among them are checked as training would. Call it after `apply_folders`.
+    At most ``SCANNED_IMAGES`` images of each folder are opened, evenly spaced; their
+    labels are checked as in training. Call it after ``apply_folders``.
+
+    Args:
+        cfg: The config.
 
     Returns:
-        A line for each folder, a table of the source's classes and a warning where
-        classes do not occur in it.
+        A line for each folder, a table of the source's classes and a warning about
+        classes that do not occur in it.
 
     Raises:
-        InputError: As the data sets and `MapLabels` do.
+        InputError: As for the data sets and ``MapLabels``.
     """
     train = cfg.train_dataloader.dataset
     folders = dict(source=train.source, target=train.target)
@@ -210,7 +217,7 @@ def describe_folders(cfg: Config) -> str:
     lines = []
     for name, folder in folders.items():
         dataset = DATASETS.build(dict(folder, pipeline=[], serialize_data=False))
-        infos = _evenly_chosen(dataset)
+        infos = _evenly_spaced(dataset)
         counts = _class_counts(infos, dataset)
         place = dataset.data_prefix['img_path']
         lines.append(f'{name}: {len(dataset)} images, {_sizes(infos)} ({place})')
@@ -219,21 +226,21 @@ def describe_folders(cfg: Config) -> str:
     return '\n'.join([*lines, report])
 
 
-def _evenly_chosen(dataset: FolderDataset) -> list[dict]:
+def _evenly_spaced(dataset: FolderDataset) -> list[dict]:
     number = min(SCANNED_IMAGES, len(dataset))
     indices = np.linspace(0, len(dataset) - 1, number).round().astype(int)
     return [dataset.get_data_info(int(index)) for index in indices]
 
 
 def _image_size(path: str) -> tuple[int, int]:
-    """Width and height as `LoadImage` turns the picture, without decoding it."""
+    """Read the width and height, rotated as by ``LoadImage``, without decoding."""
     try:
         with Image.open(path) as image:
             turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
             return image.size[::-1] if turned else image.size
     except OSError as error:
         raise InputError(
-            f'{path}: truncated or not a picture; restore the file'
+            f'{path}: truncated or not an image; restore the file'
         ) from error
 
 
@@ -244,14 +251,13 @@ def _sizes(infos: list[dict]) -> str:
     return f'{width}x{height}{others}'
 
 
-def _class_counts(infos: list[dict], dataset: FolderDataset) -> np.ndarray | None:
-    """Pixels of each class in each image, (images, C); None without labels."""
-    if 'seg_map_path' not in infos[0]:
-        return None
+def _class_counts(infos: list[dict], dataset: FolderDataset) -> np.ndarray:
+    """Count the pixels of each class in each labelled image, (images, C)."""
+    labelled = [info for info in infos if 'seg_map_path' in info]
     load, number = LoadLabels(), len(dataset.metainfo['classes'])
     to_classes = MapLabels(dataset.classes)
-    counts = np.zeros((len(infos), number), np.int64)
-    for row, info in zip(counts, infos, strict=True):
+    counts = np.zeros((len(labelled), number), np.int64)
+    for row, info in zip(counts, labelled, strict=True):
         size = _image_size(info['img_path'])
         label = to_classes(load(dict(info, ori_shape=size[::-1])))['gt_seg_map']
         row[:] = np.bincount(label.ravel(), minlength=256)[:number]
@@ -259,7 +265,7 @@ def _class_counts(infos: list[dict], dataset: FolderDataset) -> np.ndarray | Non
 
 
 def _weights(cfg: Config) -> Sequence[float] | None:
-    """The class weights of the first loss that has some."""
+    """Return the class weights of the first loss that has any."""
     given = (node.get('class_weight') for node in _dicts(cfg.model))
     return next((weights for weights in given if weights is not None), None)
 
@@ -270,8 +276,8 @@ def _class_report(
     total = counts.sum()
     if total == 0:
         raise InputError(
-            'folders.source_labels: no labelled pixel in the scanned labels; check '
-            'the label values of folders.classes'
+            'folders.source_labels: the scanned labels have no pixel of any class; '
+            'check the label values in folders.classes'
         )
     shares, images = counts.sum(0) / total, (counts > 0).sum(0)
     table = PrettyTable(['class', 'share of pixels (%)', 'in images', 'weight'])
@@ -284,7 +290,7 @@ def _class_report(
     absent = [name for name, number in zip(classes, images, strict=True) if not number]
     if absent:
         lines.append(
-            f'warning: the scanned source labels have no {", ".join(absent)}; a class '
-            'without labels is not learnt'
+            f'warning: the scanned source labels have no {", ".join(absent)}; classes '
+            'without labels are not learnt'
         )
     return '\n'.join(lines)

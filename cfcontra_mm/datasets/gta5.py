@@ -5,25 +5,24 @@ from __future__ import annotations
 from pathlib import PurePath
 
 from mmengine.logging import print_log
-from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
 from cfcontra_mm.datasets.classes import CITYSCAPES_METAINFO
 from cfcontra_mm.datasets.files import CheckedFiles
 
 GTA5_BLANK = ('15188', '17705')
-"""Images that are blank in the release although their labels are fine."""
+"""Images that are blank in the release, although their labels are not."""
 
 
 @DATASETS.register_module()
-class GTA5Dataset(CheckedFiles, BaseSegDataset):
-    """24966 game pictures, `images/00001.png`, and labels, `labels/00001.png`.
+class GTA5Dataset(CheckedFiles):
+    """GTA5: 24966 game images, ``images/00001.png``, and ``labels/00001.png``.
 
-    Labels are P-mode PNGs of Cityscapes' label ids, which the pipeline maps with
-    `MapLabels(table='cityscapes')`. The two blank images are left out.
+    Labels are P-mode PNGs of Cityscapes label ids, which the pipeline maps with
+    ``MapLabels(table='cityscapes')``. The two blank images are left out.
 
     Raises:
-        InputError: A missing or empty folder, or an image without its label.
+        InputError: A folder is missing or empty, or an image has no label.
     """
 
     METAINFO = CITYSCAPES_METAINFO
@@ -41,7 +40,7 @@ class GTA5Dataset(CheckedFiles, BaseSegDataset):
         )
 
     def filter_data(self) -> list[dict]:
-        """Leaves out `GTA5_BLANK`."""
+        """Leave out the images of ``GTA5_BLANK``."""
         kept = [
             info
             for info in self.data_list

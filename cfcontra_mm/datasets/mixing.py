@@ -1,4 +1,4 @@
-"""Images made of two: the classes of one pasted onto another (ClassMix, DACS)."""
+"""Mix images by pasting classes of one onto another (ClassMix, DACS)."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ LABEL_VALUES = 256
 
 
 def class_mix_mask(labels: Tensor, data_samples: Sequence[SegDataSample]) -> Tensor:
-    """Choose half of the classes of each image, rounded up (Olsson et al., WACV 2021).
+    """Choose half of the classes of each image, rounded up.
 
-    Pixels without a class, 255, count as one, as in the code of DACS. Each image's
-    choice follows from its own draw.
+    ClassMix (Olsson et al., WACV 2021). The ignored label, 255, counts as a class, as
+    in the code of DACS. The choice for each image depends on its draw alone.
 
     Args:
         labels: Class of each pixel, (N, H, W), int64 in 0-255.
         data_samples: The images' samples.
 
     Returns:
-        Where a chosen class is, (N, H, W), bool.
+        True at the pixels of the chosen classes, (N, H, W), bool.
     """
     chosen = _half_of_classes(labels.flatten(1), data_samples)
     return chosen.gather(1, labels.flatten(1)).view_as(labels)
 
 
 def _half_of_classes(labels: Tensor, data_samples: Sequence[SegDataSample]) -> Tensor:
-    """The classes that are chosen of labels (N, P): (N, 256), bool."""
+    """Choose half of the classes in labels (N, P); return (N, 256), bool."""
     present = torch.zeros(len(labels), LABEL_VALUES, device=labels.device).bool()
     present = present.scatter(1, labels, True)
-    # Ranks of random numbers: no list of classes, for which a GPU would be waited for.
+    # Ranking random numbers needs no list of classes, which would synchronise the GPU.
     lots = draw_for_images(
         data_samples, lambda: torch.rand(LABEL_VALUES, device='cpu')
     ).to(labels.device, non_blocking=True)
@@ -44,12 +44,15 @@ def _half_of_classes(labels: Tensor, data_samples: Sequence[SegDataSample]) -> T
 
 
 def paste(mask: Tensor, foreground: Tensor, background: Tensor) -> Tensor:
-    """Foreground where the mask (N, H, W) is true, else background.
+    """Paste the masked pixels of one batch onto another.
 
     Args:
-        mask: Bool.
+        mask: True where the foreground is taken, (N, H, W), bool.
         foreground: Images (N, C, H, W), or maps (N, H, W).
-        background: The same.
+        background: Images or maps of the same shape.
+
+    Returns:
+        The mixed images or maps, of the same shape.
     """
     return torch.where(
         mask[:, None] if foreground.ndim == 4 else mask, foreground, background

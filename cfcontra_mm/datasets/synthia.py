@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
 from cfcontra_mm.datasets.classes import CITYSCAPES_METAINFO
@@ -12,22 +11,22 @@ _MISSING = ('terrain', 'truck', 'train')
 _SMALL = ('wall', 'fence', 'pole')
 
 SYNTHIA_16 = tuple(c for c in CITYSCAPES_METAINFO['classes'] if c not in _MISSING)
-"""The classes that SYNTHIA labels and its papers score."""
+"""The 16 classes that SYNTHIA labels, scored in the mIoU column of papers."""
 
 SYNTHIA_13 = tuple(c for c in SYNTHIA_16 if c not in _SMALL)
-"""The subset of `SYNTHIA_16` in the papers' mIoU* column."""
+"""The subset of ``SYNTHIA_16`` that the mIoU* column of papers scores."""
 
 
 @DATASETS.register_module()
-class SYNTHIADataset(CheckedFiles, BaseSegDataset):
-    """9400 rendered pictures, `RGB/0000000.png`, and labels, `GT/LABELS/0000000.png`.
+class SYNTHIADataset(CheckedFiles):
+    """SYNTHIA: 9400 images, ``RGB/0000000.png``, and ``GT/LABELS/0000000.png``.
 
-    The pipeline reads labels with `LoadSYNTHIALabels` and maps them with
-    `MapLabels(table='synthia')` to the 19 trainIds, so one network serves every
-    source; `SYNTHIA_16` and `SYNTHIA_13` are what is scored.
+    The pipeline reads labels with ``LoadSYNTHIALabels`` and maps them to the 19
+    trainIds with ``MapLabels(table='synthia')``, so that one network fits every source.
+    Evaluation scores ``SYNTHIA_16`` and ``SYNTHIA_13``.
 
     Raises:
-        InputError: A missing or empty folder, or an image without its label.
+        InputError: A folder is missing or empty, or an image has no label.
     """
 
     METAINFO = CITYSCAPES_METAINFO

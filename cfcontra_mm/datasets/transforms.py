@@ -1,4 +1,4 @@
-"""Reading pictures and raw labels, with errors that name the file."""
+"""Transforms that load images and raw labels, with errors that name the file."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from mmseg.registry import TRANSFORMS
 from cfcontra_mm.datasets.classes import LABEL_TABLES, UNKNOWN_INDEX, read_classes
 from cfcontra_mm.errors import InputError
 
-# What the decoders raise on a file that is cut off or no picture at all.
+# What the decoders raise on a file that is truncated or not an image.
 _READ_ERRORS = (OSError, SyntaxError, ValueError, AssertionError, cv2.error)
 
 
 def _unreadable(path: str, error: Exception) -> InputError:
     if isinstance(error, FileNotFoundError):
-        return InputError(f'{path}: no such file')
-    return InputError(f'{path}: truncated or not a picture; restore the file')
+        return InputError(f'{path}: no such file or directory; restore the file')
+    return InputError(f'{path}: truncated or not an image; restore the file')
 
 
 @TRANSFORMS.register_module()
 class LoadImage(LoadImageFromFile):
-    """MMCV's `LoadImageFromFile` (BGR, uint8), which names a file it cannot read.
+    """Load an image with MMCV's ``LoadImageFromFile``, naming a file it cannot read.
 
     Raises:
-        InputError: The picture is missing, truncated or not a picture.
+        InputError: The file is missing, truncated or not an image.
     """
 
     def transform(self, results: dict) -> dict:
-        """Adds img (H, W, 3), img_shape and ori_shape."""
+        """Add ``img``, BGR, uint8, (H, W, 3), ``img_shape`` and ``ori_shape``."""
         try:
             return super().transform(results)
         except _READ_ERRORS as error:
@@ -41,14 +41,14 @@ class LoadImage(LoadImageFromFile):
 
 @TRANSFORMS.register_module()
 class LoadLabels(LoadAnnotations):
-    """Reads a label file as it is: (H, W) uint8 label values, no palette applied.
+    """Load label values as they are in the file, (H, W), uint8, ignoring its palette.
 
-    MMSegmentation's `LoadAnnotations`, which it stands for, lets a colour picture pass
-    and renumbers values before `MapLabels` could read them.
+    It replaces MMSegmentation's ``LoadAnnotations``, which accepts colour images and
+    renumbers the values before ``MapLabels`` can read them.
 
     Raises:
-        InputError: The file is missing, truncated or of another kind, or the data set
-            selects classes (the network keeps them all; a metric scores subsets).
+        InputError: The file is missing, truncated or in another format, or the data set
+            selects classes (networks predict all; a metric scores subsets).
     """
 
     kind = 'an 8-bit single-channel PNG of label values'
@@ -57,8 +57,8 @@ class LoadLabels(LoadAnnotations):
         path = results['seg_map_path']
         if results.get('label_map') or results.get('reduce_zero_label'):
             raise InputError(
-                f'{path}: metainfo.classes and reduce_zero_label cannot be set for raw '
-                'labels; score a subset of classes in the evaluator'
+                f'{path}: metainfo.classes and reduce_zero_label are not supported for '
+                'raw labels; score a subset of classes in the evaluator'
             )
         try:
             label = self._decode(fileio.get(path, backend_args=self.backend_args))
@@ -70,19 +70,19 @@ class LoadLabels(LoadAnnotations):
         results['seg_fields'].append('gt_seg_map')
 
     def _decode(self, content: bytes) -> np.ndarray | None:
-        # Pillow keeps the indices of a P-mode picture, OpenCV would paint it.
+        # Pillow keeps the indices of a P-mode image, OpenCV would turn them to colours.
         label = mmcv.imfrombytes(content, flag='unchanged', backend='pillow')
         return label if label.ndim == 2 and label.dtype == np.uint8 else None
 
 
 @TRANSFORMS.register_module()
 class LoadSYNTHIALabels(LoadLabels):
-    """Reads SYNTHIA's labels: 16-bit PNGs with the class in red, instances in green.
+    """Load SYNTHIA's labels: 16-bit PNGs with the class in red, instances in green.
 
-    Pillow reduces 16-bit colours to 8, so OpenCV reads them.
+    OpenCV reads them, since Pillow reduces 16-bit colours to 8 bits.
 
     Raises:
-        InputError: As `LoadLabels`.
+        InputError: As for ``LoadLabels``.
     """
 
     kind = "one of SYNTHIA's 16-bit three-channel PNGs (GT/LABELS)"
@@ -90,7 +90,7 @@ class LoadSYNTHIALabels(LoadLabels):
     def _decode(self, content: bytes) -> np.ndarray | None:
         label = mmcv.imfrombytes(content, flag='unchanged', backend='cv2')
         if label is None:
-            raise ValueError('not decoded')
+            raise ValueError('cannot be decoded')
         if label.ndim != 3 or label.shape[2] != 3 or label.dtype != np.uint16:
             return None
         classes = label[..., 2]
@@ -99,18 +99,18 @@ class LoadSYNTHIALabels(LoadLabels):
 
 @TRANSFORMS.register_module()
 class MapLabels(BaseTransform):
-    """Maps raw label values to class indices through a 256-entry table.
+    """Map raw label values to class indices through a table of 256 entries.
 
     Args:
-        table: 'cityscapes' (labelIds, GTA5's too) or 'synthia', both to the 19
-            trainIds, or the path of a class file.
-        size_tolerance: By how much the label's height and width may differ from the
-            image's, as a share. GTA5 has a few pairs that differ by some pixels
-            (1914x1046 and 1914x1052) and fit after resizing each to one size.
+        table: ``'cityscapes'`` (label ids, as in GTA5) or ``'synthia'``, which map to
+            the 19 trainIds, or the path of a class file.
+        size_tolerance: Relative difference allowed between the size of the label and
+            that of the image. A few pairs of GTA5 differ by some pixels (1914x1046 and
+            1914x1052) and fit once both are resized.
 
     Raises:
-        InputError: An unknown table, a label of another size than its image, or a
-            label value that the class file does not list.
+        InputError: The table is unknown, the label's size is not that of its image, or
+            the class file does not list a label value.
     """
 
     def __init__(self, table: str, size_tolerance: float = 0.0) -> None:
@@ -123,14 +123,14 @@ class MapLabels(BaseTransform):
         else:
             known = ', '.join(LABEL_TABLES)
             raise InputError(
-                f'MapLabels.table: {table!r} is none of {known} and no .yaml file'
+                f'MapLabels.table: unknown table {table!r}; use {known} or a .yaml file'
             )
         self.is_partial = UNKNOWN_INDEX in self.table
 
     def transform(self, results: dict) -> dict:
-        """Replaces gt_seg_map (H, W) uint8 by class indices."""
+        """Replace ``gt_seg_map``, (H, W), uint8, by class indices."""
         self._check_size(results)
-        # Five times as fast as indexing the table.
+        # Five times as fast as NumPy's indexing.
         mapped = cv2.LUT(results['gt_seg_map'], self.table)
         if self.is_partial:
             self._check_values(results, mapped)
@@ -153,8 +153,8 @@ class MapLabels(BaseTransform):
         off = max(abs(height / image[0] - 1), abs(width / image[1] - 1))
         if off > self.size_tolerance:
             raise InputError(
-                f'{results["seg_map_path"]}: the label is {width}x{height} but its '
-                f'image is {image[1]}x{image[0]}; give both one size'
+                f'{results["seg_map_path"]}: size mismatch: the label is '
+                f'{width}x{height}, its image {image[1]}x{image[0]}; resize one of them'
             )
 
     def __repr__(self) -> str:

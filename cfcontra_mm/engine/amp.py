@@ -17,11 +17,11 @@ from cfcontra_mm.errors import InputError
 
 @OPTIM_WRAPPERS.register_module()
 class BFloat16OptimWrapper(OptimWrapper):
-    """Forward passes in bfloat16, whose range needs no scaling of the loss."""
+    """Runs forward passes in bfloat16, whose range needs no scaling of the loss."""
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
-        """Context of a forward pass."""
+        """Open the context of a forward pass."""
         with super().optim_context(model), autocast(dtype=torch.bfloat16):
             yield
 
@@ -29,10 +29,10 @@ class BFloat16OptimWrapper(OptimWrapper):
 def enable_amp(cfg: Config) -> None:
     """Set every optimiser wrapper of a config to mixed precision.
 
-    bfloat16 where the device has it, else float16 with a scaled loss.
+    It is bfloat16 where the device has it, else float16 with a scaled loss.
 
     Raises:
-        InputError: A wrapper is of a type that has no counterpart.
+        InputError: A wrapper's type has no counterpart in mixed precision.
     """
     has_bfloat16 = not torch.cuda.is_available() or torch.cuda.is_bf16_supported()
     mixed = 'BFloat16OptimWrapper' if has_bfloat16 else 'AmpOptimWrapper'
@@ -43,10 +43,10 @@ def enable_amp(cfg: Config) -> None:
                 f'--amp: optim_wrapper.type {kind} has no mixed precision; remove --amp'
             )
         if kind == 'OptimWrapper':
-            wrapper.type = mixed
+            wrapper['type'] = mixed
 
 
 def _wrappers(optim_wrapper: dict) -> list[dict]:
-    """The wrapper and those within it, as far as they have an optimiser."""
+    """Return the wrapper and those within it, if they have an optimiser."""
     nested = [value for value in optim_wrapper.values() if isinstance(value, dict)]
     return [cfg for cfg in (optim_wrapper, *nested) if 'optimizer' in cfg]

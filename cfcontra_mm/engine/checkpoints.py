@@ -1,4 +1,4 @@
-"""Checkpoints: checked against the model, their configs never run, written whole."""
+"""Checkpoints: checked against the model, written atomically, their configs not run."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ast
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.device import get_device
@@ -17,7 +18,7 @@ from mmengine.runner import Runner
 from mmengine.runner.checkpoint import CheckpointLoader, load_state_dict
 from mmengine.utils import import_modules_from_strings
 from mmseg.apis import init_model
-from mmseg.models import BaseSegmentor
+from mmseg.models import BaseSegmentor, EncoderDecoder
 from mmseg.registry import HOOKS
 from torch import Size, Tensor, nn
 
@@ -30,19 +31,22 @@ PREDICTING = tuple(f'{part}.' for part in PARTS)
 """Prefixes of the weights that a prediction depends on."""
 
 MIN_COVERAGE = 0.95
-"""Share of these weights that a checkpoint must bring."""
+"""Share of these weights that a checkpoint must hold."""
+
+HEADS = ('decode_head.', 'auxiliary_head.')
+"""Prefixes of the weights whose size may depend on the number of classes."""
 
 
 def use_safe_loading(trust: bool = False) -> None:
     """Make MMEngine read every checkpoint as :func:`read_checkpoint` does.
 
-    Its own loader falls back to running a file's code with a mere warning.
+    MMEngine's loader falls back to running a file's code with a mere warning.
 
     Args:
         trust: Whether the files may hold any Python object.
     """
-    if not trust:
-        os.environ['TORCH_FORCE_WEIGHTS_ONLY_LOAD'] = '1'  # downloads too
+    if not trust:  # for downloads too
+        os.environ['TORCH_FORCE_WEIGHTS_ONLY_LOAD'] = '1'
 
     @CheckpointLoader.register_scheme(prefixes='', force=True)
     def load_from_local(filename: str, map_location: str | None = None) -> dict:
@@ -52,18 +56,18 @@ def use_safe_loading(trust: bool = False) -> None:
 def check_weights(
     model: nn.Module, state_dict: Mapping[str, Tensor], name: str
 ) -> None:
-    """Make sure that a state dict is one of this model's.
+    """Make sure that a state dict matches a model.
 
-    Of a segmentor the backbone and heads are looked at, of a translator all.
+    Only the backbone and the heads of a segmentor are compared, all of a translator.
 
     Args:
-        model: What the weights are for.
+        model: Model that is to load the weights.
         state_dict: Weights by the model's names.
-        name: Of the checkpoint, for the messages.
+        name: Name of the checkpoint, for the messages.
 
     Raises:
-        InputError: The numbers of classes differ, a weight has another shape, or fewer
-            than ``MIN_COVERAGE`` of the model's weights are there.
+        InputError: The number of classes or a weight's size differs, or less than
+            ``MIN_COVERAGE`` of the model's weights are there.
     """
     own = {
         key: value.shape
@@ -73,43 +77,41 @@ def check_weights(
     own = {key: own[key] for key in own if key.startswith(PREDICTING)} or own
     for key in own.keys() & state_dict.keys():
         if own[key] != state_dict[key].shape:
-            _refuse_shape(model, key, own[key], state_dict[key].shape, name)
+            difference = _difference(model, key, own[key], state_dict[key].shape)
+            raise _mismatch(name, difference)
     missing = [key for key in own if key not in state_dict]
     if len(missing) > (1 - MIN_COVERAGE) * len(own):
-        raise InputError(
-            f'{name}: brings {len(own) - len(missing)} of the {len(own)} weights of '
-            f'the model ({missing[0]} is missing); use the config that it was trained '
-            'with'
-        )
+        difference = f'missing keys: {len(missing)} of {len(own)}, such as {missing[0]}'
+        raise _mismatch(name, difference)
 
 
-def _refuse_shape(
-    model: nn.Module, key: str, own: Size, saved: Size, name: str
-) -> None:
-    head = key.startswith(('decode_head.', 'auxiliary_head.'))
-    if head and own[0] == model.decode_head.num_classes and own[1:] == saved[1:]:
-        raise InputError(
-            f'{name}: was trained for {saved[0]} classes, the config has {own[0]}; '
-            'use the config that it was trained with'
-        )
-    raise InputError(
-        f'{name}: {key} has shape {tuple(saved)}, in the config {tuple(own)}; use the '
-        'config that it was trained with'
+def _mismatch(name: str, difference: str) -> InputError:
+    return InputError(
+        f'{name}: checkpoint does not match the model: {difference}; use the config '
+        'that it was trained with'
     )
+
+
+def _difference(model: nn.Module, key: str, own: Size, saved: Size) -> str:
+    """Say how the sizes of a weight differ: in the number of classes, or otherwise."""
+    head = isinstance(model, EncoderDecoder) and key.startswith(HEADS)
+    if head and own[0] == model.num_classes and own[1:] == saved[1:]:
+        return f'it was trained for {saved[0]} classes, the config has {own[0]}'
+    return f'size mismatch for {key}, {tuple(saved)} instead of {tuple(own)}'
 
 
 def checkpoint_config(
     checkpoint: dict, name: str | Path, trust: bool = False
 ) -> Config:
-    """The config that a checkpoint was trained with.
+    """Return the config that a checkpoint was trained with.
 
     Args:
         checkpoint: As :func:`read_checkpoint` gives it.
-        name: Of the checkpoint, for the messages.
-        trust: Whether the config may run code, as MMEngine lets it.
+        name: Name of the checkpoint, for the messages.
+        trust: Whether the config may run code, as MMEngine's configs can.
 
     Raises:
-        InputError: There is none, or it needs ``trust``.
+        InputError: There is none, or it cannot be read without ``trust``.
     """
     text = checkpoint.get('meta', {}).get('cfg')
     if not isinstance(text, str):
@@ -123,7 +125,9 @@ def checkpoint_config(
         cfg = Config(_literal_config(text))
         import_modules_from_strings(**cfg.get('custom_imports', dict(imports=[])))
     except ImportError as error:
-        raise InputError(f'{name}: its config needs a package: {error}') from error
+        raise InputError(
+            f'{name}: its config imports what is not installed ({error}); install it'
+        ) from error
     except (ValueError, SyntaxError) as error:
         raise InputError(
             f'{name}: its config is more than plain values ({error}); pass '
@@ -140,30 +144,30 @@ class _DictCalls(ast.NodeTransformer):
         name = getattr(node.func, 'id', None)
         if name != 'dict' or node.args or any(k.arg is None for k in node.keywords):
             raise ValueError(f'line {node.lineno} calls a function')
-        keys = [ast.Constant(keyword.arg) for keyword in node.keywords]
+        keys: list[ast.expr | None] = [ast.Constant(k.arg) for k in node.keywords]
         return ast.Dict(keys, [keyword.value for keyword in node.keywords])
 
 
 def _literal_config(text: str) -> dict:
-    """The values of a config's text, which is never run.
+    """Parse the values of a config's text, which is never run.
 
     Raises:
-        ValueError: A value is no literal, or a type is a path to some function.
+        ValueError: A value is not a literal, or a type names a function by its path.
     """
     cfg = {}
     for statement in ast.parse(text).body:
         if not isinstance(statement, ast.Assign):
-            raise ValueError(f'line {statement.lineno} is no assignment')
+            raise ValueError(f'line {statement.lineno} is not an assignment')
         name = ast.unparse(statement.targets[0])
         cfg[name] = ast.literal_eval(_DictCalls().visit(statement.value))
-    # Registries import what a dotted type names; only what is registered is safe.
+    # Registries import what a dotted type names; only registered names are safe.
     if dotted := _dotted_type([cfg.get('model'), cfg.get('test_pipeline')]):
         raise ValueError(f'type {dotted}')
     return cfg
 
 
 def _dotted_type(value: object) -> str | None:
-    """The first ``type`` within nested values that is a path instead of a name."""
+    """Return the first ``type`` in nested values that is a path instead of a name."""
     if isinstance(value, dict):
         if '.' in str(value.get('type', '')):
             return value['type']
@@ -195,13 +199,13 @@ def load_segmentor(path: str | Path, trust: bool = False) -> BaseSegmentor:
 def build_segmentor(
     cfg: Config, checkpoint: dict, name: str | Path, device: str
 ) -> BaseSegmentor:
-    """Build the segmentor of a checkpoint that has been read.
+    """Build the segmentor of a checkpoint and load its weights.
 
     Args:
         cfg: As :func:`checkpoint_config` gives it.
         checkpoint: As :func:`read_checkpoint` gives it.
-        name: Of the checkpoint, for the messages.
-        device: Where the segmentor is to be.
+        name: Name of the checkpoint, for the messages.
+        device: Device of the segmentor.
 
     Raises:
         InputError: The checkpoint cannot be used.
@@ -215,22 +219,25 @@ def build_segmentor(
 
 
 def dataset_meta(checkpoint: dict, name: str | Path) -> dict:
-    """Names and colours of a checkpoint's classes: ``classes`` and ``palette``.
+    """Return the ``classes`` of a checkpoint and their ``palette``.
 
     Raises:
         InputError: The checkpoint does not hold them.
     """
     meta = checkpoint['meta'].get('dataset_meta') or {}
     if not {'classes', 'palette'} <= meta.keys():
-        raise InputError(f'{name}: names no classes and palette (meta.dataset_meta)')
+        raise InputError(
+            f'{name}: holds no classes and palette (meta.dataset_meta); give a '
+            'checkpoint that tools/train.py wrote'
+        )
     return {key: meta[key] for key in ('classes', 'palette')}
 
 
 class AtomicLocalBackend(LocalBackend):
-    """MMEngine's local files, each written beside its name and then moved to it."""
+    """MMEngine's local files, each written under a temporary name and then renamed."""
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
-        """Write bytes; until all are on the disk the old file stays."""
+        """Write bytes; the old file stays until all are on the disk."""
         with whole_file(Path(filepath)) as temporary, temporary.open('wb') as file:
             file.write(obj)
             file.flush()
@@ -244,19 +251,19 @@ register_backend('local_atomic', AtomicLocalBackend, force=True)
 class AtomicCheckpointHook(CheckpointHook):
     """MMEngine's ``CheckpointHook`` for runs that may be killed at any time.
 
-    A checkpoint has its name only once it is complete, and an outdated one is deleted
-    only after ``last_checkpoint`` names the new one. A checkpoint that does not fit the
-    model is refused before it is loaded (:func:`check_weights`).
+    A checkpoint gets its name only when it is complete, and an outdated one is deleted
+    only after ``last_checkpoint`` names the new one. A checkpoint that does not match
+    the model is refused before it is loaded (:func:`check_weights`).
 
     Args:
         **kwargs: As for ``CheckpointHook``.
     """
 
-    def __init__(self, **kwargs) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(backend_args=dict(backend='local_atomic'), **kwargs)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Check what was read against the model."""
+        """Check the weights that were read against the model."""
         model = runner.model
         while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
             model = model.module
@@ -283,7 +290,7 @@ class AtomicCheckpointHook(CheckpointHook):
                 self.file_backend.remove(outdated)
 
     def _note_step(self, runner: Runner, step: int) -> str | None:
-        """Count a step among those kept; returns the file that it pushes out."""
+        """Keep a step; return the checkpoint that it makes outdated, if any."""
         if self.max_keep_ckpts <= 0 or step in self.keep_ckpt_ids:
             return None
         full = len(self.keep_ckpt_ids) == self.max_keep_ckpts

@@ -1,4 +1,4 @@
-"""Training a method on several processes."""
+"""Training on several processes."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from .step import domain_step
 
 @MODEL_WRAPPERS.register_module()
 class DomainDistributedDataParallel(MMDistributedDataParallel):
-    """Data-parallel wrapper that runs :func:`domain_step`.
+    """Distributes a method over ranks, each of which runs :func:`domain_step`.
 
-    mmengine's wrapper ignores the step of the model that it wraps. Parameters that
-    only an earlier pass touches are unused in the last; ``find_unused_parameters``
-    makes ranks average them all the same. Buffers are not broadcast, or the second
-    pass would overwrite what the other ranks gathered in the first.
+    MMEngine's wrapper ignores the step of the model that it wraps. Parameters that only
+    an earlier pass uses are unused in the last; ``find_unused_parameters`` makes the
+    ranks average them all the same. Buffers are not broadcast: the second pass would
+    overwrite what the other ranks gathered in the first.
 
     Args:
         module: The method.
-        device_ids: GPU of this process; disregarded on the CPU.
+        device_ids: GPU of this process; ignored on the CPU.
     """
 
     def __init__(self, module: nn.Module, device_ids: list[int] | None = None) -> None:
@@ -34,5 +34,5 @@ class DomainDistributedDataParallel(MMDistributedDataParallel):
         )
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
-        """One optimiser step over all passes; returns the values to log."""
+        """Run one optimiser step over all passes; return the values to log."""
         return domain_step(self, data, optim_wrapper)

@@ -1,4 +1,4 @@
-"""From a trained checkpoint to the files of a plain MMSegmentation model."""
+"""Exporting a trained checkpoint as a plain MMSegmentation model."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from .checkpoints import build_segmentor, checkpoint_config, dataset_meta
 
 TOLERANCE = 1e-4
 """Largest difference of the logits, as a share of the largest logit: mmseg's
-``ASPPHead`` adds up what a ``DLV2Head`` does in another order."""
+``ASPPHead`` sums in another order than ``DLV2Head``."""
 
 SIZE = (224, 448)
-"""Height and width of the image they are compared on: whole patches of 14 or 16."""
+"""Height and width of the image that both predict: whole patches of 14 and of 16."""
 
 
 def export_checkpoint(
@@ -41,11 +41,11 @@ def export_checkpoint(
         trust: Whether the checkpoint may hold any Python object.
 
     Returns:
-        The config and the checkpoint.
+        The paths of the config and of the checkpoint.
 
     Raises:
         InputError: The checkpoint cannot be used, a part of its model has no
-            counterpart in MMSegmentation, or the plain model predicts otherwise.
+            counterpart in MMSegmentation, or the plain model predicts differently.
     """
     checkpoint = read_checkpoint(path, trust=trust)
     cfg = checkpoint_config(checkpoint, path, trust)
@@ -72,8 +72,8 @@ def _build_plain(
     except RuntimeError as error:
         first = str(error).splitlines()[1].strip()
         raise InputError(
-            f'{name}: its weights are not those of the plain model ({first}); a '
-            'method that changes a part of the network has no plain form'
+            f'{name}: checkpoint does not match the plain model: {first}; a method '
+            'that changes a part of the network cannot be exported'
         ) from error
     return model
 
@@ -88,15 +88,15 @@ def _check_same(method: BaseSegmentor, plain: BaseSegmentor, name: str | Path) -
     difference = ((found - wanted).abs().max() / wanted.abs().max()).item()
     if not difference <= TOLERANCE:
         raise InputError(
-            f'{name}: the plain model predicts otherwise (logits {difference:.2g} of '
-            f'the largest apart): {_likely_cause(method)}; such a model cannot be '
-            'exported'
+            f'{name}: the plain model predicts differently (its logits by '
+            f'{difference:.2g} of the largest): {_likely_cause(method)}; such a model '
+            'cannot be exported'
         )
 
 
 @torch.no_grad()
 def _logits(model: BaseSegmentor) -> Tensor:
-    """Logits of a random image, the same for every model."""
+    """Compute the logits of a random image, the same for every model."""
     generator = torch.Generator().manual_seed(0)
     image = torch.randint(256, (3, *SIZE), generator=generator, dtype=torch.uint8)
     sample = SegDataSample(metainfo=dict(img_shape=SIZE, ori_shape=SIZE))
@@ -111,5 +111,5 @@ def _likely_cause(method: BaseSegmentor) -> str:
     if kind.encode_decode is not EncoderDecoder.encode_decode:
         causes.append(f'{kind.__name__} overrides encode_decode')
     if left_out:
-        causes.append(f'weights that are left out: {", ".join(sorted(left_out))}')
+        causes.append(f'weights are left out: {", ".join(sorted(left_out))}')
     return ', '.join(causes) or f'{kind.__name__} overrides how it predicts'

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from itertools import chain
+from typing import Any
 
 import torch
 from mmengine.dist import all_reduce_params, get_world_size
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
-from torch import nn
+from torch import Tensor, nn
 
 from cfcontra_mm.datasets.domain import keep_random_state
 from cfcontra_mm.errors import InputError
@@ -24,27 +25,27 @@ def _norms(model: nn.Module) -> list[nn.Module]:
 class SyncStatisticsHook(Hook):
     """Averages the running statistics of normalisation over the ranks.
 
-    Each rank moves them by its own images; without this hook the ranks would validate
-    different networks and only the first one's would be saved.
+    Each rank updates them from its own images; without this hook the ranks would
+    validate different networks, and only that of the first would be saved.
     """
 
-    def after_train_iter(self, runner: Runner, *args, **kwargs) -> None:
-        """Average what this iteration moved."""
+    def after_train_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
+        """Average what this iteration updated."""
         if get_world_size() > 1:
             statistics = (norm.buffers() for norm in _norms(runner.model))
-            moved = [b for b in chain(*statistics) if b.is_floating_point()]
+            updated = [b for b in chain(*statistics) if b.is_floating_point()]
             for part in runner.model.modules():
                 if isinstance(part, SegmentorCopy):
-                    moved += part.statistics()
-            all_reduce_params(moved, op='mean')
+                    updated += part.statistics()
+            all_reduce_params(updated, op='mean')
 
 
 @HOOKS.register_module()
 class ValidationRandomStateHook(Hook):
-    """Keeps validation from moving the training's random state.
+    """Keeps validation from changing the random state of the training.
 
-    Starting a loader draws from it, so that without this hook the interval of the
-    validation would change the trained weights.
+    Starting a loader draws from it: without this hook the trained weights would depend
+    on how often the network is validated.
     """
 
     def before_val(self, runner: Runner) -> None:
@@ -59,10 +60,10 @@ class ValidationRandomStateHook(Hook):
 
 @HOOKS.register_module()
 class FiniteLossHook(Hook):
-    """Stops a training whose loss is not finite, before it is saved.
+    """Stops a training whose loss is not finite before a checkpoint is saved.
 
     Args:
-        interval: Iterations between looks, each of which waits for the device.
+        interval: Iterations between checks; each check waits for the device.
     """
 
     priority = 'VERY_HIGH'
@@ -71,12 +72,16 @@ class FiniteLossHook(Hook):
         self.interval = interval
 
     def after_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict | None,
+        outputs: dict[str, Tensor | float],
     ) -> None:
-        """Look at every logged value.
+        """Check every logged value.
 
         Raises:
-            InputError: Naming the losses that are not finite.
+            InputError: Some are not finite; the message names them.
         """
         due = self.every_n_train_iters(runner, self.interval)
         if not due and not self.is_last_train_iter(runner):

@@ -1,4 +1,4 @@
-"""Labelling a user's own pictures."""
+"""Labelling a user's own images."""
 
 from __future__ import annotations
 
@@ -19,70 +19,70 @@ SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
 OPACITY = 0.5
 
 
-def find_pictures(source: str | Path, out: str | Path) -> dict[Path, Path]:
-    """The pictures to label and the name, without suffix, of what is written for each.
+def find_images(source: str | Path, out: str | Path) -> dict[Path, Path]:
+    """Find the images to label and, without suffix, the files to write for each.
 
     Args:
-        source: A picture, or a folder whose subfolders are kept.
+        source: An image, or a folder, whose subfolders are kept.
         out: Folder to write to.
 
     Raises:
-        InputError: There is no picture, or two would be written to one name.
+        InputError: There is no image, or two would be written to the same file.
     """
     source, out = Path(source), Path(out)
     if source.is_file():
         return {source: out / source.stem}
     if not source.is_dir():
-        raise InputError(f'{source}: no such picture or folder')
+        raise InputError(f'{source}: no such file or directory')
     found = sorted(p for p in source.rglob('*') if p.suffix.lower() in SUFFIXES)
-    # What an earlier run wrote into a folder below is no picture to label.
+    # An earlier run may have written its output into a subfolder.
     found = [p for p in found if out.resolve() not in p.resolve().parents]
     if not found:
-        raise InputError(f'{source}: no picture in it ({", ".join(SUFFIXES)})')
+        raise InputError(f'{source}: no image in it ({", ".join(SUFFIXES)})')
     targets: dict[Path, Path] = {}
-    for picture in found:
-        target = out / picture.relative_to(source).with_suffix('')
+    for path in found:
+        target = out / path.relative_to(source).with_suffix('')
         if target in targets:
             raise InputError(
-                f'{picture} and {targets[target]} would both be written to '
+                f'{path} and {targets[target]} would both be written to '
                 f'{target}.png; rename one'
             )
-        targets[target] = picture
-    return {picture: target for target, picture in targets.items()}
+        targets[target] = path
+    return {path: target for target, path in targets.items()}
 
 
-def label_pictures(model: BaseSegmentor, pictures: dict[Path, Path]) -> None:
-    """Write the label map and an overlay of every picture.
+def label_images(model: BaseSegmentor, images: dict[Path, Path]) -> None:
+    """Write a label map and an overlay for every image.
 
     Args:
         model: As :func:`cfcontra_mm.engine.checkpoints.load_segmentor` gives it.
-        pictures: As :func:`find_pictures` gives it.
+        images: As :func:`find_images` gives it.
 
     Raises:
-        InputError: Some pictures could not be read; all others are written.
+        InputError: Some images cannot be read; all others are labelled.
     """
     model.cfg.test_pipeline = plain_pipeline(model.cfg)
     unreadable = []
-    for picture, target in track_iter_progress(list(pictures.items())):
+    for path, target in track_iter_progress(list(images.items())):
         try:
-            image = _read(picture)
+            image = _read(path)
         except (OSError, SyntaxError, ValueError):
-            unreadable.append(str(picture))
+            unreadable.append(str(path))
             continue
-        result = inference_model(model, str(picture))
+        result = inference_model(model, str(path))
         labels = result.pred_sem_seg.data[0].byte().cpu().numpy()
         target.parent.mkdir(parents=True, exist_ok=True)
         _write(image, labels, model.dataset_meta['palette'], target)
     print()
     if unreadable:
         raise InputError(
-            f'{", ".join(unreadable)}: truncated or not a picture; the other '
-            f'{len(pictures) - len(unreadable)} are labelled'
+            f'{", ".join(unreadable)}: truncated or not an image; the other '
+            f'{len(images) - len(unreadable)} are labelled'
         )
 
 
 def _read(path: Path) -> Image.Image:
-    """A picture in RGB; OpenCV, which the pipeline uses, passes truncated ones."""
+    """Read an image in RGB; the pipeline's OpenCV would accept a truncated file."""
     with Image.open(path) as image:
         return ImageOps.exif_transpose(image).convert('RGB')
 
@@ -90,7 +90,7 @@ def _read(path: Path) -> Image.Image:
 def _write(
     image: Image.Image, labels: np.ndarray, palette: list[list[int]], target: Path
 ) -> None:
-    """Write labels (H, W), uint8, as a palette PNG, and painted over the image."""
+    """Write labels (H, W), uint8, as a palette PNG and painted over the image."""
     painted = Image.fromarray(labels)
     painted.putpalette(np.asarray(palette, np.uint8).tobytes())
     overlay = Image.blend(image, painted.convert('RGB'), OPACITY)

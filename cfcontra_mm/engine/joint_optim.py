@@ -1,11 +1,11 @@
-"""Two optimisers that step together after one backward pass."""
+"""Several optimisers that step together after one backward pass."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from mmengine.model import is_model_wrapper
 from mmengine.optim import (
     AmpOptimWrapper,
     OptimWrapper,
@@ -16,6 +16,8 @@ from mmseg.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
 from torch import Tensor, nn
 
 from cfcontra_mm.errors import InputError
+
+from .step import unwrapped
 
 
 @OPTIM_WRAPPERS.register_module()
@@ -28,7 +30,7 @@ class JointOptimWrapper(OptimWrapperDict):
     are not finite.
 
     Args:
-        **members: The optimisers by name, of one type.
+        **members: The optimiser wrappers by name, all of one type.
     """
 
     def __init__(self, **members: OptimWrapper) -> None:
@@ -51,32 +53,32 @@ class JointOptimWrapper(OptimWrapperDict):
     def initialize_count_status(
         self, model: nn.Module, init_counts: int, max_counts: int
     ) -> None:
-        """Start to count the iterations."""
+        """Start counting the iterations."""
         self.lead.initialize_count_status(model, init_counts, max_counts)
 
     def should_update(self) -> bool:
-        """Whether the optimisers are to step after this iteration."""
+        """Tell whether the optimisers step after this iteration."""
         return self.lead.should_update()
 
     def should_sync(self) -> bool:
-        """Whether ranks are to synchronise in this iteration."""
+        """Tell whether the ranks synchronise in this iteration."""
         return self.lead.should_sync()
 
     def scale_loss(self, loss: Tensor) -> Tensor:
-        """The loss over the number of iterations that are accumulated."""
+        """Divide a loss by the number of iterations that are accumulated."""
         return self.lead.scale_loss(loss)
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
-        """Context of a forward pass."""
+        """Open the context of a forward pass."""
         with self.lead.optim_context(model):
             yield
 
-    def backward(self, loss: Tensor, **kwargs) -> None:
-        """Fill all parameters' gradients, and count the iteration."""
+    def backward(self, loss: Tensor, **kwargs: Any) -> None:
+        """Compute the gradients of all parameters, and count the iteration."""
         self.lead.backward(loss, **kwargs)
 
-    def step(self, **kwargs) -> None:
+    def step(self, **kwargs: Any) -> None:
         """Step every optimiser."""
         if not isinstance(self.lead, AmpOptimWrapper):
             for member in self.optim_wrappers.values():
@@ -88,11 +90,11 @@ class JointOptimWrapper(OptimWrapperDict):
                 scaler.unscale_(member.optimizer)
                 member._clip_grad()
             scaler.step(member.optimizer, **kwargs)
-        # Once, after all: the scale holds for the gradients of every optimiser.
+        # Only once: the scale is that of the gradients of every optimiser.
         scaler.update(self.lead._scale_update_param)
 
-    def update_params(self, loss: Tensor, **kwargs) -> None:
-        """Back-propagate, and step and clear the gradients where it is due."""
+    def update_params(self, loss: Tensor, **kwargs: Any) -> None:
+        """Back-propagate; step and clear the gradients when it is due."""
         OptimWrapper.update_params(self, loss, **kwargs)
 
 
@@ -100,13 +102,13 @@ class JointOptimWrapper(OptimWrapperDict):
 class JointOptimWrapperConstructor:
     """Builds the two optimisers of an adversarial method from one ``optim_wrapper``.
 
-    ``discriminator`` is the wrapper of the method's ``discriminators``; all else is an
-    ordinary wrapper, that of the other parameters. The former takes over the latter's
-    settings (its type, the accumulation) but not its optimiser and its clipping.
+    Its key ``discriminator`` configures the wrapper of the method's ``discriminators``,
+    all else that of the other parameters. The former inherits the latter's settings
+    (type, accumulation) but not its optimiser, clipping and settings by parameter.
 
     Args:
-        optim_wrapper_cfg: Config of a wrapper, with one more under ``discriminator``.
-        paramwise_cfg: Settings by parameter, for those of no discriminator.
+        optim_wrapper_cfg: Config of a wrapper, with another under ``discriminator``.
+        paramwise_cfg: Settings by parameter, for those outside of discriminators.
 
     Raises:
         InputError: There is no config for the discriminators.
@@ -132,7 +134,7 @@ class JointOptimWrapperConstructor:
         Raises:
             InputError: The method has no discriminators.
         """
-        method = model.module if is_model_wrapper(model) else model
+        method = unwrapped(model)
         if not hasattr(method, 'discriminators'):
             raise InputError(
                 f'optim_wrapper.discriminator: {type(method).__name__} has no '
@@ -147,7 +149,7 @@ class JointOptimWrapperConstructor:
 
 
 def _segmentor(method: nn.Module) -> nn.Module:
-    """What a method trains but its discriminators, under the same names."""
+    """Return a method's parameters without its discriminators', by the same names."""
     rest = nn.Module()
     for name, child in method.named_children():
         if name != 'discriminators':

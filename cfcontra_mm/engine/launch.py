@@ -1,4 +1,4 @@
-"""Training and testing a config: its folders, its processes, its Runner."""
+"""Training and testing a config: folders, processes and MMEngine's ``Runner``."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ RANK_VARIABLES = {
         'OMPI_COMM_WORLD_LOCAL_RANK',
     ),
 }
-"""Where a launcher states the rank, the number of processes and the local rank."""
+"""Variables of a launcher for rank, number of processes and local rank."""
 
 _MISSING = (
-    'sets no {}; name the config of a run, and give folders.val_images and '
+    'sets no {}; give the config of a run, and folders.val_images and '
     'folders.val_labels to test on your own folders'
 )
 
 
 def setup_config(args: argparse.Namespace, needs: Sequence[str]) -> Config:
-    """Read the config of a run, with its folders, work dir and processes set up.
+    """Read the config of a run; set up its folders, work dir and processes.
 
     Args:
-        args: ``config`` and what ``add_run_arguments`` adds.
+        args: ``config`` and the options that ``add_run_arguments`` adds.
         needs: Keys that the config must have.
 
     Raises:
@@ -68,9 +68,9 @@ def load_config(
 
     Args:
         path: Config file.
-        options: Settings by their dotted keys.
+        options: Settings by dotted key.
         network: See :func:`~cfcontra_mm.config.open_config`.
-        pair: See there.
+        pair: Likewise.
 
     Raises:
         InputError: The file is missing or broken, or an option does not fit.
@@ -84,13 +84,13 @@ def load_config(
 def init_distributed(cfg: Config, launcher: str, local_rank: str | None) -> None:
     """Prepare for several processes.
 
-    On GPUs the Runner starts NCCL. It would also select a GPU for gloo; without one
-    the process group is therefore started here, which the Runner then uses.
+    On GPUs the ``Runner`` starts NCCL. It would select a GPU for gloo too; without GPUs
+    the process group is therefore started here, and the ``Runner`` uses it.
 
     Args:
-        cfg: Gets the launcher.
+        cfg: Config whose ``launcher`` is set.
         launcher: One of ``LAUNCHERS``.
-        local_rank: This process on its machine, if the launcher passes it.
+        local_rank: Rank of this process on its node, if the launcher passes it.
 
     Raises:
         InputError: There are fewer GPUs than processes.
@@ -110,23 +110,23 @@ def init_distributed(cfg: Config, launcher: str, local_rank: str | None) -> None
 
 
 def init_workers(launcher: str, local_rank: str | None) -> None:
-    """Let several processes share work without a Runner, each on its own GPU, if any.
+    """Let processes share work without a ``Runner``, each on its own GPU, if any.
 
     Args:
         launcher: One of ``LAUNCHERS``.
-        local_rank: This process on its machine, if the launcher passes it.
+        local_rank: Rank of this process on its node, if the launcher passes it.
 
     Raises:
         InputError: There are fewer GPUs than processes.
     """
     init_distributed(Config(), launcher, local_rank)
     if launcher != 'none' and not is_distributed():
-        # No tensor is ever exchanged, so NCCL has nothing to do.
+        # No tensor is exchanged, so NCCL is not needed.
         init_dist(launcher, backend='gloo')
 
 
 def _translate_ranks(launcher: str) -> None:
-    """Set the variables that torch reads from those of the launcher."""
+    """Set the variables that torch reads, given those of the launcher."""
     names = ('RANK', 'WORLD_SIZE', 'LOCAL_RANK')
     for name, theirs in zip(names, RANK_VARIABLES[launcher], strict=True):
         os.environ[name] = os.environ[theirs]
@@ -143,13 +143,13 @@ def train(cfg: Config, resume: str | None, amp: bool, seed: int | None) -> None:
 
     Args:
         cfg: As :func:`setup_config` gives it.
-        resume: Checkpoint to go on from, 'auto' for the last one in the work dir.
+        resume: Checkpoint to resume from; 'auto' for the last one in the work dir.
         amp: Whether to train in mixed precision.
-        seed: Of everything random; the config's own if ``None``.
+        seed: Random seed; the config's own if ``None``.
 
     Raises:
-        InputError: The batch is not made of whole shares of the domains, or the
-            checkpoint does not exist.
+        InputError: The batch size does not match the domains' shares of the batch, or
+            the checkpoint does not exist.
     """
     _check_batch(cfg.train_dataloader)
     if amp:
@@ -175,11 +175,12 @@ def test(
         cfg: As :func:`setup_config` gives it.
         checkpoint: Checkpoint file.
         out: Folder for the predictions, PNGs of class indices.
-        show_dir: Folder for pictures with the prediction painted over.
+        show_dir: Folder for images with the prediction painted over.
         tta: Whether to average over the config's test-time augmentations.
 
     Raises:
-        InputError: The config has no test-time augmentation.
+        InputError: The checkpoint does not exist, or the config has no test-time
+            augmentation.
     """
     _check_exists(checkpoint)
     cfg.load_from, cfg.resume = checkpoint, False
@@ -203,16 +204,16 @@ def _check_batch(loader: dict) -> None:
     per_domain = loader['sampler'].get('per_domain')
     numbers = per_domain.values() if isinstance(per_domain, dict) else ()
     if not numbers or not all(isinstance(n, int | list | tuple) for n in numbers):
-        return  # which the sampler names
+        return  # the sampler reports it
     total = sum(n if isinstance(n, int) else sum(n) for n in numbers)
     if total != loader['batch_size']:
         raise InputError(
             f'train_dataloader.batch_size is {loader["batch_size"]}, but sampler.'
-            f'per_domain adds up to {total}; make them agree'
+            f'per_domain adds up to {total}; make them equal'
         )
 
 
 def _check_exists(checkpoint: str) -> None:
-    """Raise before the data sets are read, which may take long."""
+    """Refuse a missing checkpoint before the data sets are read, which takes long."""
     if '://' not in checkpoint and not Path(checkpoint).is_file():
         raise InputError(f'{checkpoint}: no such checkpoint file')

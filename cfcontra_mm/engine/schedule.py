@@ -1,23 +1,25 @@
-"""Learning rates over the iterations."""
+"""Schedules of the learning rate."""
 
 from __future__ import annotations
 
-from mmengine.optim import _ParamScheduler
+from typing import Any
+
+from mmengine.optim import OptimWrapper, _ParamScheduler
 from mmengine.optim.scheduler.lr_scheduler import LRSchedulerMixin
 from mmseg.registry import PARAM_SCHEDULERS
 
 
 @PARAM_SCHEDULERS.register_module()
 class InverseTimeLR(LRSchedulerMixin, _ParamScheduler):
-    """Divides the rate by ``1 + decay * i`` at iteration i, as AdaIN's code does.
+    """Divides the learning rate by ``1 + decay * i`` at iteration i, as AdaIN's code.
 
     Args:
-        optimizer: What to schedule; MMEngine gives it.
-        decay: Per iteration; 5e-5 in the published code.
+        optimizer: Optimiser wrapper, which MMEngine passes.
+        decay: Decay per iteration; 5e-5 in the published code.
         **kwargs: As for MMEngine's schedulers.
     """
 
-    def __init__(self, optimizer, *, decay: float, **kwargs) -> None:
+    def __init__(self, optimizer: OptimWrapper, *, decay: float, **kwargs: Any) -> None:
         self.decay = decay
         super().__init__(optimizer, **kwargs)
 

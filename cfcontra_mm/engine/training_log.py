@@ -1,4 +1,4 @@
-"""What a training logged: its curves, its speed and its memory."""
+"""Logs of a training: its curves, its speed and its memory."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 
-# Of an entry, what is no measurement of the network.
+# Keys of an entry that measure nothing of the network.
 BOOKKEEPING = ('iter', 'step', 'time', 'data_time', 'memory', 'lr')
 
 
@@ -16,12 +16,12 @@ class Curves:
     """The curves of one training, over all its resumes.
 
     Args:
-        files: Logs, the oldest first.
+        files: Log files, the oldest first.
         validations: Metrics of every validation, by iteration.
-        final: Means of what was logged over the last tenth of the iterations.
-        iterations_per_second: None if the training logged nothing.
-        peak_memory_mib: Of the accelerator, None without one.
-        training: What was logged of the training, losses and others, by iteration.
+        final: Means of the logged values over the last tenth of the iterations.
+        iterations_per_second: Mean speed; ``None`` if the training logged nothing.
+        peak_memory_mib: Peak memory of the accelerator; ``None`` without one.
+        training: Logged values of the training, losses and others, by iteration.
     """
 
     files: tuple[Path, ...]
@@ -33,7 +33,7 @@ class Curves:
 
 
 def read_curves(work_dir: Path) -> Curves:
-    """The curves in a training's folder; a resume replaces what it repeated."""
+    """Read the curves of a training; a resume replaces the iterations it repeats."""
     files = log_files(work_dir)
     entries = [entry for path in files for entry in read_entries(path)]
     steps = {entry['iter']: entry for entry in entries if 'iter' in entry}
@@ -50,12 +50,12 @@ def read_curves(work_dir: Path) -> Curves:
 
 
 def log_files(work_dir: Path) -> list[Path]:
-    """What MMEngine logged of the trainings in a folder, a file each, oldest first."""
+    """Return MMEngine's logs in a folder, one per start of a training, oldest first."""
     return sorted(work_dir.glob('*/vis_data/scalars.json'))
 
 
 def read_entries(path: Path) -> list[dict]:
-    """Entries of a log, without a last one that is half-written."""
+    """Read the entries of a log; a half-written last one is skipped."""
     entries = []
     for line in path.read_text().splitlines():
         try:

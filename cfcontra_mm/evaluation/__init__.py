@@ -1,4 +1,4 @@
-"""Measures of predictions; only here may target labels be read."""
+"""Metrics of predictions; target labels may be read only here."""
 
 from .frechet import StyleDistance, frechet_distance
 from .iou import DomainIoUMetric

@@ -1,9 +1,10 @@
-"""IoU by class and by the subsets of classes that papers score."""
+"""IoU of each class and of the subsets of classes that papers score."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mmseg.evaluation import IoUMetric
@@ -19,21 +20,23 @@ PER_IMAGE = 'per_image.npz'
 class DomainIoUMetric(IoUMetric):
     """mmseg's ``IoUMetric`` with the IoU of each class and of subsets of classes.
 
-    Beside the predictions, where they are kept, it leaves ``per_image.npz``: ``names``
-    of the N images, ``classes`` (C,), and the pixels of every image and class as
+    If predictions are kept, ``per_image.npz`` is written beside them: ``names`` of the
+    N images, ``classes`` (C,), and the pixels of each image and class as
     ``intersection`` and ``union``, int64 (N, C), so that a mean can be resampled over
     images.
 
     Args:
-        subsets: Names of the classes of each further mean, by the mean's name.
-            SYNTHIA's papers score 16 and 13 of the 19 classes.
+        subsets: Names of the classes of each further mean, by the mean's name: papers
+            on SYNTHIA score 16 and 13 of the 19 classes.
         **kwargs: As for ``IoUMetric``.
     """
 
-    def __init__(self, subsets: dict[str, Sequence[str]] | None = None, **kwargs):
+    def __init__(
+        self, subsets: dict[str, Sequence[str]] | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         if self.output_dir is not None:
-            # mmseg leaves it to the first rank, which another may be ahead of.
+            # mmseg does so on the first rank alone, which may be later than others.
             Path(self.output_dir).mkdir(parents=True, exist_ok=True)
         self.subsets = subsets or {}
 
@@ -41,28 +44,28 @@ class DomainIoUMetric(IoUMetric):
         """Count the pixels of each image.
 
         Raises:
-            InputError: A subset names a class that the data set has not.
+            InputError: A subset names a class that the data set does not have.
         """
         classes = self.dataset_meta['classes']
         unknown = set().union(*self.subsets.values()) - set(classes)
         if unknown:
             raise InputError(
-                f'evaluator.subsets: {", ".join(sorted(unknown))} is none of the '
-                f'classes {", ".join(classes)}'
+                f'evaluator.subsets: unknown class {", ".join(sorted(unknown))}; '
+                f'choose from {", ".join(classes)}'
             )
         before = len(self.results)
         super().process(data_batch, data_samples)
         self.results[before:] = [
-            # Doubles, as float32 loses pixels once they are summed over a split.
+            # In float64: summed over a split, float32 loses pixels.
             (*(area.double() for area in areas), Path(sample['img_path']).stem)
             for areas, sample in zip(self.results[before:], data_samples, strict=False)
         ]
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        """Percentages: mIoU, aAcc, mAcc, each subset's mean and ``IoU.<class>``.
+        """Compute percentages: mIoU, aAcc, mAcc, each subset's mean, ``IoU.<class>``.
 
-        A class that neither the labels nor the predictions hold is NaN, and no part of
-        a mean.
+        A class that neither the labels nor the predictions contain is NaN, and is left
+        out of every mean.
         """
         metrics = super().compute_metrics([areas for *areas, _ in results])
         if self.format_only:

@@ -1,4 +1,4 @@
-"""Scores of a checkpoint that read no label, to choose one where there are none."""
+"""Scores that rate a checkpoint without labels, to select one where there are none."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from mmseg.registry import METRICS
 from torch import Tensor
 from torch.nn.functional import normalize
 
-# On ToyStreets the means over all pixels differ from these by less than 0.001.
+# On ToyStreets the means over all pixels differ from theirs by less than 0.001.
 PIXELS = 4096
-# As published for segmentation; the density grows with it.
+# As published for segmentation; the density grows with their number.
 DENSITY_PIXELS = 100
 TEMPERATURE = 0.05
 
@@ -23,7 +23,7 @@ class LabelFreeScores(BaseMetric):
     r"""Scores of the predictions p on the target; higher should be better.
 
     With H the entropy, divided by the logarithm of the number of classes, and a bar for
-    the mean over a grid of pixels of every picture:
+    the mean over a grid of pixels of every image:
 
     .. math::
         \text{certainty} = 1 - \overline{H(p)}, \qquad
@@ -31,21 +31,21 @@ class LabelFreeScores(BaseMetric):
 
     the entropy of the predictions and their information maximisation, which does not
     reward a collapse to one class (as validators: Musgrave et al., *Three new
-    validators*, 2022). ``density`` is the mean of each picture's
-    :func:`soft_neighborhood_density`. ``agreement`` is the share of pixels for which
-    the main and the auxiliary head have the same pseudo-label; where they differ the
-    prediction tends to be wrong (Zheng and Yang, *Rectifying pseudo label learning via
-    uncertainty estimation*, 2021). A network of one head has none.
+    validators*, 2022). ``density`` is the mean of :func:`soft_neighborhood_density`
+    over the images. ``agreement`` is the share of pixels to which the main and the
+    auxiliary head give the same pseudo-label; where they differ, the prediction tends
+    to be wrong (Zheng and Yang, *Rectifying pseudo label learning via uncertainty
+    estimation*, 2021). A network with one head has none.
 
-    A picture weighs the same in any batch and on any rank. None of the scores is known
-    to rank the checkpoints of every method well; measure it with
+    An image has the same weight in any batch and on any rank. None of the scores is
+    known to rank the checkpoints of every method well; measure it with
     :func:`cfcontra_mm.evaluation.spearman`.
     """
 
     default_prefix = 'target'
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Reduce ``seg_logits`` and ``head_agreement`` of each picture to means."""
+        """Reduce ``seg_logits`` and ``head_agreement`` of each image to means."""
         for sample in data_samples:
             logits = sample['seg_logits']['data']
             probabilities = _probabilities(logits, PIXELS)
@@ -61,7 +61,7 @@ class LabelFreeScores(BaseMetric):
             self.results.append(means)
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
-        """The means over the pictures."""
+        """Compute the scores from the means over the images."""
         means = {
             name: torch.stack([r[name] for r in results]).mean(0) for name in results[0]
         }
@@ -73,7 +73,7 @@ class LabelFreeScores(BaseMetric):
 
 
 def soft_neighborhood_density(probabilities: Tensor) -> Tensor:
-    r"""How densely similar predictions surround each prediction.
+    r"""Measure how densely similar predictions surround each prediction.
 
     .. math::
         P_{ij} = \frac{\exp(\langle f_i, f_j \rangle / \tau)}
@@ -81,12 +81,12 @@ def soft_neighborhood_density(probabilities: Tensor) -> Tensor:
         SND = -\frac{1}{N} \sum_i \sum_{j \neq i} P_{ij} \log P_{ij}
 
     for the softmax vectors f, scaled to unit length, and :math:`\tau = 0.05` (Saito et
-    al., *Tune it the right way*, ICCV 2021, who take the mean over the pictures of 100
-    random pixels each; their code for segmentation keeps :math:`j = i`). A collapse to
-    one class has the highest.
+    al., *Tune it the right way*, ICCV 2021, who take the mean over the images, on 100
+    random pixels of each; their code for segmentation keeps :math:`j = i`). It is
+    highest when all predictions collapse to one class.
 
     Args:
-        probabilities: Softmax of each pixel, (N, C), N at least 2.
+        probabilities: Softmax of N pixels, at least 2, (N, C).
 
     Returns:
         The density, a scalar between 0 and log(N - 1).
@@ -97,11 +97,11 @@ def soft_neighborhood_density(probabilities: Tensor) -> Tensor:
 
 
 def _probabilities(logits: Tensor, pixels: int) -> Tensor:
-    """Softmax (P, C) in float64 of a regular grid of some ``pixels`` pixels.
+    """Compute the softmax (P, C), in float64, on a regular grid of pixels.
 
     Args:
-        logits: Scores of a picture, (C, H, W).
-        pixels: All are taken of a picture that has no more.
+        logits: Logits of an image, (C, H, W).
+        pixels: Their approximate number; a smaller image is taken whole.
     """
     step = math.ceil(math.sqrt(logits[0].numel() / pixels))
     grid = logits[:, ::step, ::step].cpu().double()
@@ -109,5 +109,5 @@ def _probabilities(logits: Tensor, pixels: int) -> Tensor:
 
 
 def _entropy(probabilities: Tensor) -> Tensor:
-    """Entropy of each distribution of the last axis, in nats."""
+    """Compute the entropy of each distribution along the last axis, in nats."""
     return torch.special.entr(probabilities).sum(-1)

@@ -14,10 +14,10 @@ IGNORE = 255
 
 @METRICS.register_module()
 class PseudoLabelAccuracy(BaseMetric):
-    """Share of pixels with a pseudo-label, and how many of these are right.
+    """Share of labelled pixels with a pseudo-label, and accuracy of pseudo-labels.
 
-    Reads ``pseudo_sem_seg`` of the predictions, at any size; a method that makes none
-    gets no figure.
+    Reads ``pseudo_sem_seg`` of the predictions, at any size; without it there are no
+    values.
     """
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
@@ -30,8 +30,8 @@ class PseudoLabelAccuracy(BaseMetric):
             else:
                 self.results.append((0, 0, 0))
 
-    def compute_metrics(self, results: list) -> dict[str, float]:
-        """Percentages ``pseudo_acc`` and ``pseudo_share`` over all labelled pixels."""
+    def compute_metrics(self, results: list[tuple[int, int, int]]) -> dict[str, float]:
+        """Compute the percentages ``pseudo_acc`` and ``pseudo_share``."""
         pixels, assigned, right = (sum(column) for column in zip(*results, strict=True))
         if not pixels:
             return {}
@@ -42,7 +42,7 @@ class PseudoLabelAccuracy(BaseMetric):
 
 
 def _counts(pseudo: torch.Tensor, truth: torch.Tensor) -> tuple[int, int, int]:
-    """Labelled pixels, those with a pseudo-label, those whose pseudo-label is right."""
+    """Count labelled pixels, those with a pseudo-label, those with the right one."""
     pseudo = interpolate(pseudo[None].float(), truth.shape)[0, 0].long()
     labelled = truth != IGNORE
     assigned = labelled & (pseudo != IGNORE)

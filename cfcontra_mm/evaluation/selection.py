@@ -1,4 +1,4 @@
-"""Choosing a checkpoint by a score, and how well a score ranks checkpoints."""
+"""Selecting a checkpoint by a score, and how well a score ranks checkpoints."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from scipy.stats import spearmanr
 from cfcontra_mm.errors import InputError
 
 History = Mapping[int, Mapping[str, float]]
-"""What each validation of a run gave, by iteration."""
+"""Metrics of each validation of a run, by iteration."""
 
 
 def select_checkpoint(history: History, name: str) -> int:
-    """Iteration of the highest score, of several such the last.
+    """Return the iteration with the highest score, the last one if several are equal.
 
     Args:
         history: The run's validations.
-        name: The score; validations without it, or where it is NaN, do not count.
+        name: Name of the score; validations that lack it or have NaN are ignored.
 
     Raises:
         InputError: No validation has the score.
@@ -33,16 +33,16 @@ def select_checkpoint(history: History, name: str) -> int:
 
 
 def spearman(history: History, name: str, truth: str = 'mIoU') -> float:
-    """Rank correlation of a score with what it stands for, over a run's checkpoints.
+    """Compute the rank correlation of a score with the truth, over a run's checkpoints.
 
     Args:
         history: The run's validations.
-        name: The score.
-        truth: What the labels say.
+        name: Name of the score.
+        truth: Name of the metric from labels that the score stands for.
 
     Returns:
-        Spearman's coefficient, in which equal values share the mean of their ranks;
-        NaN with fewer than three checkpoints or where all values are equal.
+        Spearman's coefficient, in which equal values share their mean rank; NaN with
+        fewer than three checkpoints or if all values are equal.
     """
     scores, truths = _scores(history, name), _scores(history, truth)
     common = scores.keys() & truths.keys()
@@ -53,6 +53,6 @@ def spearman(history: History, name: str, truth: str = 'mIoU') -> float:
 
 
 def _scores(history: History, name: str) -> dict[int, float]:
-    """The score of each validation that has it."""
+    """Return the score of each validation that has it, by iteration."""
     found = {i: values[name] for i, values in history.items() if name in values}
     return {i: score for i, score in found.items() if not math.isnan(score)}

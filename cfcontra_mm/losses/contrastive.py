@@ -13,43 +13,43 @@ def class_contrastive_loss(
     include_positive: bool = True,
     ignore_index: int = 255,
 ) -> Tensor:
-    r"""Draw each feature to its class's center and away from the others (eq. 8).
+    r"""Pull each feature to its class center and away from the others (eqs. 8, 18).
 
     .. math::
         L^i = -\log \frac{\exp(\langle f_i, v_{y_i} \rangle / \tau)}
                          {\sum_k \exp(\langle f_i, v_k \rangle / \tau)}
 
-    averaged over the pixels whose label is a valid class. Rows are taken as given:
-    the caller normalises them.
+    averaged over the pixels whose label is a valid class. The features and centers
+    are not normalised here; the caller does that.
 
     Args:
         features: One feature per row, (P, D).
         labels: Class of each row, (P,), integers.
-        centers: One center per class, (C, D); no gradient flows into them.
+        centers: One center per class, (C, D); they get no gradient.
         valid: Classes that have a center, (C,), bool. The others are neither
             positives nor negatives.
         temperature: The temperature tau.
-        include_positive: Whether the denominator runs over all classes (InfoNCE);
-            without it over the negatives only, as eq. 8 is printed.
-        ignore_index: Label of rows that take no part.
+        include_positive: Whether the denominator sums over all valid classes, as in
+            InfoNCE, or over the negatives alone, as eq. 8 is printed.
+        ignore_index: Label of the rows to leave out.
 
     Returns:
-        Float32 scalar; 0 with zero gradient where no row has a valid label, or,
-        without the positive, where there is no negative.
+        Float32 scalar; 0 with zero gradient if no row has a valid label or, without
+        the positive, if there is no negative.
     """
     classes = labels.where(labels != ignore_index, 0).long()
     rows = (labels != ignore_index) & valid[classes]
     if not include_positive:
         rows &= valid.sum() > 1
     with torch.autocast(features.device.type, enabled=False):
-        # A fixed shape (no row is dropped) spares the GPU a synchronisation.
+        # Keeping all rows fixes the shape, which saves the GPU a synchronisation.
         logits = features.float() @ centers.detach().float().T / temperature
     positive = logits.gather(1, classes[:, None])[:, 0]
     candidates = valid.expand_as(logits)
     if not include_positive:
         own = torch.arange(len(valid), device=labels.device) == classes[:, None]
         candidates = candidates & ~own
-    # Rows that take no part keep finite logits: a row of -inf has no gradient.
+    # Rows that are left out keep finite logits: a row of -inf has no defined gradient.
     blocked = ~candidates & rows[:, None]
     denominator = logits.masked_fill(blocked, -torch.inf).logsumexp(dim=1)
     loss = (denominator - positive).where(rows, 0)

@@ -1,4 +1,4 @@
-"""The contrast against class centers as a registered loss."""
+"""The class-wise contrastive loss as a registered module."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class ClassContrastiveLoss(WeightedLoss):
 
     Args:
         temperature: The temperature tau.
-        include_positive: Whether the denominator holds the positive; without it eq. 8
-            is taken as printed.
+        include_positive: Whether the denominator holds the positive too, as in InfoNCE;
+            without it the loss is eq. 8 as printed.
         loss_weight: Factor of the loss.
-        loss_name: Its key.
+        loss_name: Key of the loss in the log.
     """
 
     def __init__(
@@ -35,11 +35,11 @@ class ClassContrastiveLoss(WeightedLoss):
     def forward(
         self, features: Tensor, labels: Tensor, centers: Tensor, valid: Tensor
     ) -> Tensor:
-        """Mean loss of features (P, D) with labels (P,).
+        """Compute the weighted mean loss of features; see ``class_contrastive_loss``.
 
         Args:
-            features: One feature per row; taken as given, the caller normalises.
-            labels: Class of each row, 255 for those that take no part.
+            features: One feature per row, (P, D), normalised by the caller.
+            labels: Class of each row, (P,), 255 for the rows to leave out.
             centers: One center per class, (C, D).
             valid: Classes that have a center, (C,), bool.
         """

@@ -1,4 +1,4 @@
-"""The likeness of two classifiers as a registered loss."""
+"""The similarity of two classifiers' weights as a registered loss."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Iterable
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from .discrepancy import weight_divergence
+from .discrepancy import weight_similarity
 from .weighted import WeightedLoss
 
 
 @MODELS.register_module()
 class WeightDiscrepancyLoss(WeightedLoss):
-    """Keeps two classifiers' weights apart (CLAN, Luo et al., CVPR 2019, eq. 5).
+    """Loss that keeps two classifiers' weights apart (CLAN, CVPR 2019, eq. 5).
 
     Args:
         loss_weight: Factor of the loss.
-        loss_name: Its key.
+        loss_name: Key of the loss in the log.
     """
 
     def __init__(
@@ -28,11 +28,11 @@ class WeightDiscrepancyLoss(WeightedLoss):
     def forward(
         self, first: Iterable[Tensor], second: Iterable[Tensor], factor: float = 1.0
     ) -> Tensor:
-        """Likeness of two classifiers' parameters, in [0, 2], weighted.
+        """Compute the weighted similarity of two classifiers' parameters, in [0, 2].
 
         Args:
             first: Parameters of one classifier.
-            second: The other's.
-            factor: Of the weight, where it fades in or out.
+            second: Parameters of the other classifier.
+            factor: Factor of the weight, for a weight that changes in training.
         """
-        return factor * self.loss_weight * weight_divergence(first, second)
+        return factor * self.loss_weight * weight_similarity(first, second)

@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def weighted_self_information(logits: Tensor) -> Tensor:
-    """Weighted self-information ``-p log p / log C``, AdvEnt's discriminator input.
+    """Compute the weighted self-information ``-p log p / log C`` (ADVENT).
 
     Args:
         logits: Scores before the softmax, (N, C, H, W).
@@ -19,7 +19,7 @@ def weighted_self_information(logits: Tensor) -> Tensor:
 
 
 def entropy_map(logits: Tensor) -> Tensor:
-    r"""Entropy of each pixel's prediction, normalised by its maximum (eq. 2).
+    r"""Compute each pixel's entropy, normalised by its maximum (CFContra eq. 2).
 
     .. math:: E^{(h,w)} = -\frac{1}{\log C} \sum_c P^{h,w,c} \log P^{h,w,c}
 

@@ -11,20 +11,26 @@ from .weighted import WeightedLoss
 
 @MODELS.register_module()
 class EntropyLoss(WeightedLoss):
-    """Mean of the predictions' normalised entropy (CFContra eqs. 2-3).
+    """Mean normalised entropy of predictions (CFContra eqs. 2-3).
 
-    It reads no label; a plain mmseg head may have it among its ``loss_decode``.
+    It needs no labels, and can be a ``loss_decode`` of any head of mmseg.
 
     Args:
         loss_weight: Factor of the loss.
-        loss_name: Its key.
+        loss_name: Key of the loss in the log.
     """
 
     def __init__(self, loss_weight: float = 1.0, loss_name: str = 'loss_ent') -> None:
         super().__init__(loss_weight, loss_name)
 
     def forward(
-        self, logits: Tensor, labels: Tensor | None = None, **options
+        self, logits: Tensor, labels: Tensor | None = None, **options: object
     ) -> Tensor:
-        """Mean entropy of logits (N, C, H, W); the rest is what mmseg's heads give."""
+        """Compute the weighted mean entropy of logits (N, C, H, W).
+
+        Args:
+            logits: Scores before the softmax.
+            labels: Not used; mmseg's heads pass them.
+            **options: Not used; mmseg's heads pass them.
+        """
         return self.loss_weight * entropy_map(logits).mean()

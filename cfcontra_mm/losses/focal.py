@@ -7,7 +7,7 @@ from torch.nn.functional import cross_entropy
 def focal_loss(
     logits: Tensor, labels: Tensor, gamma: float, ignore_index: int = 255
 ) -> Tensor:
-    r"""Cross-entropy that counts a pixel the less, the better it is classified.
+    r"""Compute the cross-entropy with less weight on well classified pixels.
 
     .. math:: -\overline{(1 - p_y)^\gamma \log p_y}
 
@@ -15,10 +15,10 @@ def focal_loss(
         logits: Scores before the softmax, (N, C, H, W).
         labels: Class y of each pixel, (N, H, W), integers.
         gamma: Exponent; 0 gives the cross-entropy.
-        ignore_index: Label of pixels that take no part.
+        ignore_index: Label of the pixels to leave out.
 
     Returns:
-        Float32 scalar, the mean over the labelled pixels; 0 where there is none.
+        Float32 scalar, the mean over the labelled pixels; 0 if there is none.
     """
     entropy = cross_entropy(
         logits.float(), labels, ignore_index=ignore_index, reduction='none'

@@ -1,4 +1,4 @@
-"""A discriminator's game as a registered loss."""
+"""The adversarial loss as a registered module."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ GAN_LOSSES = dict(vanilla=vanilla_gan_loss, lsgan=least_squares_gan_loss)
 
 @MODELS.register_module()
 class GANLoss(WeightedLoss):
-    """Loss of a discriminator's scores, for either player of the game.
+    """Adversarial loss of a discriminator's scores, for both players of the game.
 
     Args:
-        gan_type: 'vanilla', the binary cross-entropy, or 'lsgan', least squares.
-        loss_weight: Factor of the generator's loss; the discriminator's has none.
-        loss_name: Key of the generator's loss.
+        gan_type: ``'vanilla'`` for the binary cross-entropy, ``'lsgan'`` for least
+            squares.
+        loss_weight: Factor of the generator's loss; the discriminator's loss has none.
+        loss_name: Key of the generator's loss in the log.
 
     Raises:
-        InputError: ``gan_type`` is neither.
+        InputError: The ``gan_type`` is unknown.
     """
 
     def __init__(
@@ -35,7 +36,8 @@ class GANLoss(WeightedLoss):
         super().__init__(loss_weight, loss_name)
         if gan_type not in GAN_LOSSES:
             raise InputError(
-                f'GANLoss.gan_type: {gan_type!r} is none of {", ".join(GAN_LOSSES)}'
+                f'GANLoss.gan_type: unknown type {gan_type!r}; choose one of '
+                f'{", ".join(GAN_LOSSES)}'
             )
         self.loss = GAN_LOSSES[gan_type]
 
@@ -47,14 +49,15 @@ class GANLoss(WeightedLoss):
         is_disc: bool = False,
         factor: float = 1.0,
     ) -> Tensor:
-        """Mean loss of scores of any shape against a domain's label.
+        """Compute the mean loss of scores of any shape against a domain label.
 
         Args:
-            scores: Before the sigmoid.
+            scores: Scores of the discriminator, without a sigmoid.
             label: ``SOURCE`` or ``TARGET``.
-            weight: Weight of each score.
-            is_disc: Whether the discriminator is the player.
-            factor: Of the generator's weight, where it fades in or out.
+            weight: Weight of each score, broadcast to the shape of the scores.
+            is_disc: Whether this is the discriminator's loss, not the generator's.
+            factor: Factor of the generator's weight, for a weight that changes in
+                training.
         """
         loss = self.loss(scores, label, weight)
         return loss if is_disc else factor * self.loss_weight * loss

@@ -1,8 +1,9 @@
-"""Content and style of a translated picture (CFContra, eqs. 6-7)."""
+"""Content and style of a translated image (CFContra eqs. 6-7)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import NamedTuple
 
 import torch
@@ -11,11 +12,11 @@ from torch import Tensor
 
 
 class Statistics(NamedTuple):
-    """What style is taken to be: mean and deviation of every channel.
+    """Style of images: mean and standard deviation of every channel.
 
     Attributes:
-        mean: (N, C, 1, 1).
-        std: (N, C, 1, 1), positive.
+        mean: Means, (N, C, 1, 1).
+        std: Standard deviations, (N, C, 1, 1), positive.
     """
 
     mean: Tensor
@@ -23,13 +24,13 @@ class Statistics(NamedTuple):
 
 
 def channel_statistics(features: Tensor, eps: float = 1e-5) -> Statistics:
-    """Mean and standard deviation of every channel over the picture.
+    """Compute the mean and standard deviation of every channel over the image.
 
-    The variance is the unbiased one, as in the published AdaIN; that of a single
-    pixel is zero.
+    The variance is unbiased, as in the published code of AdaIN, and zero for a single
+    pixel.
 
     Args:
-        features: (N, C, H, W), any dtype; the result is float32 at least.
+        features: Feature maps (N, C, H, W); those below float32 are converted to it.
         eps: Added to the variance.
     """
     features = features.float() if features.dtype.itemsize < 4 else features
@@ -41,28 +42,29 @@ def channel_statistics(features: Tensor, eps: float = 1e-5) -> Statistics:
 
 
 def content_loss(translated: Tensor, wanted: Tensor) -> Tensor:
-    """How far a picture's features are from those it was decoded from (eq. 6).
+    """Compare an image's features with those that it was decoded from (eq. 6).
 
     Args:
-        translated: Features of the translated picture, (N, C, H, W).
-        wanted: The content's features in the style's statistics, (N, C, H, W).
+        translated: Features of the translated image, (N, C, H, W).
+        wanted: Features of the content with the statistics of the style, (N, C, H, W).
 
     Returns:
-        Mean over all values of the squared difference.
+        Float32 scalar, the mean squared difference.
     """
     return F.mse_loss(translated.float(), wanted.float())
 
 
 def style_loss(translated: Sequence[Tensor], style: Sequence[Tensor]) -> Tensor:
-    """How far a picture's style is from the one wanted (eq. 7, of every layer).
+    """Compare an image's style with the wanted one at every layer (eq. 7).
 
     Args:
-        translated: Features of the translated picture at each layer, (N, C, H, W).
-        style: The style picture's; their heights and widths may be others.
+        translated: Features of the translated image at each layer, (N, C, H, W).
+        style: Features of the style image at the same layers; their heights and widths
+            may differ.
 
     Returns:
-        Half the squared differences of means and deviations, averaged over channels
-        and pictures, summed over layers.
+        Scalar: half the squared differences of means and standard deviations, averaged
+        over channels and images, summed over layers.
     """
     terms = [
         F.mse_loss(found, wanted)
@@ -71,4 +73,4 @@ def style_loss(translated: Sequence[Tensor], style: Sequence[Tensor]) -> Tensor:
             channel_statistics(ours), channel_statistics(theirs), strict=True
         )
     ]
-    return sum(terms) / 2
+    return reduce(torch.add, terms) / 2

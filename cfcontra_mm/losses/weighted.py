@@ -1,4 +1,4 @@
-"""What the registered losses share: configs name, weigh and swap them."""
+"""Base of the registered losses, which configs name, weight and exchange."""
 
 from torch import nn
 
@@ -8,7 +8,7 @@ class WeightedLoss(nn.Module):
 
     Args:
         loss_weight: Factor of the loss.
-        loss_name: Its key among the losses of a head or a method.
+        loss_name: Key of the loss among the losses of a head or a method.
     """
 
     def __init__(self, loss_weight: float, loss_name: str) -> None:
@@ -17,5 +17,5 @@ class WeightedLoss(nn.Module):
         self.loss_name = loss_name
 
     def extra_repr(self) -> str:
-        """Show the weight."""
+        """Return the weight as text."""
         return f'loss_weight={self.loss_weight}'

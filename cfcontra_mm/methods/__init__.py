@@ -1,4 +1,4 @@
-"""One method, one file; ``base`` holds the contract."""
+"""The methods, one per file; ``base`` holds the contract that they keep."""
 
 from .adaptsegnet import AdaptSegNet
 from .advent import AdvEnt

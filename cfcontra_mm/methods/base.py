@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from mmengine.optim import OptimWrapper
 from mmengine.structures import PixelData
 from mmseg.models import EncoderDecoder
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.utils import resize
 from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
 from mmseg.utils import add_prefix
 from torch import Tensor, nn
 
@@ -24,47 +27,50 @@ from .passes import DomainInputs, DomainView, required
 
 
 class UDASegmentor(EncoderDecoder):
-    """A segmentor that learns from a labelled source and an unlabelled target.
+    """Base of the segmentors that learn from a labelled source and unlabelled target.
 
-    A method overrides what its losses need, and its constructor: :meth:`passes` says
-    what the passes of a training step run on, and for each of them a method
-    ``NAME_losses(view)`` gives its losses. The step
-    (:func:`cfcontra_mm.engine.domain_step`) runs one forward and backward a pass, then
-    one optimiser step: the gradients are those of the summed loss, and two passes may
-    meet only through detached tensors. At test time a method is its backbone and heads.
+    A method overrides its constructor and what its losses need: :meth:`passes` returns
+    the input of each pass of a training step, and a method ``NAME_losses(view)``
+    computes the losses of the pass NAME. The step
+    (:func:`cfcontra_mm.engine.domain_step`) runs a forward and a backward pass for each
+    of them, then one optimiser step: the gradients are those of the summed loss, and
+    only detached tensors may go from one pass to another. At test time only the
+    backbone and the heads of a method are used.
 
-    Values whose name contains ``loss`` are summed into the total; others are logged.
+    Values whose name contains ``loss`` are summed into the total and logged; all others
+    are only logged.
 
     Attributes:
-        own_settings: What a config of the method may set beside ``model``, by the
-            beginnings of the dotted keys; all else is the same for every method.
+        own_settings: Prefixes of the dotted keys that a config of the method may set
+            beside ``model``; all other settings are the same for every method.
     """
 
     own_settings: tuple[str, ...] = ()
+    _random_state: Tensor
 
-    def __new__(cls, *args, **kwargs) -> UDASegmentor:
-        """Remember the random state from which the network will be drawn."""
+    def __new__(cls, *args: Any, **kwargs: Any) -> UDASegmentor:
+        """Store the random state from which the network will be drawn."""
         method = super().__new__(cls)
         object.__setattr__(method, '_random_state', torch.get_rng_state())
         return method
 
-    def __init__(self, *args, **kwargs) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         torch.set_rng_state(self._random_state)
         super().__init__(*args, **kwargs)
         self._random_state = torch.get_rng_state()
-        self._noted: list[tuple[Tensor, ...]] | None = None
+        self._recorded: list[tuple[Tensor, ...]] | None = None
 
-    def __init_subclass__(cls, **kwargs) -> None:
-        """Refuse the signature that ``target_losses`` had before there were passes."""
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Refuse the ``target_losses(self, source, target)`` of version 0.1."""
         super().__init_subclass__(**kwargs)
         if len(inspect.signature(cls.target_losses).parameters) != 2:
             raise InputError(
-                f'{cls.__name__}.target_losses: takes the view alone, (self, target); '
-                'what it needs of the source is made in passes()'
+                f'{cls.__name__}.target_losses: must take the view alone, (self, '
+                'target); compute what it needs of the source in passes()'
             )
 
     def init_weights(self) -> None:
-        """Draw backbone and heads from the seed, whatever else has been drawn."""
+        """Draw backbone and heads from the seed, whatever was drawn before."""
         torch.set_rng_state(self._random_state)
         super().init_weights()
         for part in self.children():
@@ -74,23 +80,24 @@ class UDASegmentor(EncoderDecoder):
     def passes(
         self, source: DomainInputs | None, target: DomainInputs | None
     ) -> dict[str, DomainInputs]:
-        """What each pass of a training step runs on, in order.
+        """Return the input of each pass of a training step, in order.
 
-        Called once a step, without gradient, under the step's own seed, which all
-        ranks share. Teachers move, pseudo-labels, mixed and masked images are made
-        here; what is drawn for one image alone belongs under
-        :func:`cfcontra_mm.datasets.domain.seeded_as`, else two ranks draw alike. The
-        losses of the pass NAME are ``NAME_losses(view)``.
+        Called once a step, without gradient, under the step's seed, which all ranks
+        share. Here a method moves its teacher and makes pseudo-labels and mixed or
+        masked images. Random numbers of a single image must be drawn under
+        :func:`cfcontra_mm.datasets.domain.seeded_as`, or all ranks draw the same. The
+        method ``NAME_losses(view)`` computes the losses of the pass NAME.
 
         Args:
-            source: The labelled source's share of the batch; ``None`` if it has none.
-            target: The target's, whose labels are ``None``.
+            source: Source samples of the batch, with labels; ``None`` if it has none.
+            target: Target samples of the batch, without labels; ``None`` if it has
+                none.
 
         Returns:
-            By default the source, and the target if :meth:`target_losses` is there.
+            By default the source, and the target if :meth:`target_losses` is defined.
 
         Raises:
-            InputError: The batch has no sample of a domain that is needed.
+            InputError: The batch has no sample of a domain that the method needs.
         """
         passes = dict(source=required('source', source))
         if type(self).target_losses is not UDASegmentor.target_losses:
@@ -98,41 +105,37 @@ class UDASegmentor(EncoderDecoder):
         return passes
 
     def source_losses(self, source: DomainView) -> dict[str, Tensor]:
-        """Losses of the labelled source: by default the supervised loss of each head.
+        """Compute losses of the source: by default the supervised loss of each head.
 
         Args:
-            source: The source's forward pass.
+            source: Forward pass of the source.
         """
         return self.supervised_losses(source)
 
     def target_losses(self, target: DomainView) -> dict[str, Tensor]:
-        """Losses of the unlabelled target; a method without any has no target pass.
+        """Compute losses of the target; a method that defines none has no target pass.
 
         Args:
-            target: The target's forward pass.
+            target: Forward pass of the target.
         """
         return {}
 
     def supervised_losses(self, view: DomainView) -> dict[str, Tensor]:
-        """Supervised loss of each head against the labels and weights of a pass.
+        """Compute each head's supervised loss with the labels and weights of a pass.
 
         Raises:
             InputError: The pass has no labels.
         """
-        if view.labels is None:
-            raise InputError(
-                f'{type(self).__name__}: a pass without labels has no supervised loss; '
-                'give its DomainInputs some in passes()'
-            )
-        losses = {}
+        labels = view.inputs.required_labels()
+        losses: dict[str, Tensor] = {}
         for name, head in self.heads.items():
-            found = supervised_loss(head, view.logits[name], view.labels, view.weights)
+            found = supervised_loss(head, view.logits[name], labels, view.weights)
             losses |= add_prefix(found, name)
         return losses
 
     @property
-    def heads(self) -> dict[str, nn.Module]:
-        """The heads that give logits, by name."""
+    def heads(self) -> dict[str, BaseDecodeHead]:
+        """The heads that compute logits, by name."""
         heads = {'decode': self.decode_head}
         if self.with_auxiliary_head:
             heads['aux'] = self.auxiliary_head
@@ -140,52 +143,50 @@ class UDASegmentor(EncoderDecoder):
 
     @property
     def feature_channels(self) -> int:
-        """Channels of the deepest feature map, of which the main head takes its input.
-
-        Parts of a method that sit on the features size themselves by it.
-        """
+        """Channels D of the deepest feature map that the main head reads."""
         channels = self.decode_head.in_channels
         return channels if isinstance(channels, int) else channels[-1]
 
     def build_losses(self, field: str, losses: dict[str, dict]) -> nn.ModuleDict:
-        """Build the loss of each head; one for 'aux' waits for a network that has it.
+        """Build the loss of each head; ``'aux'`` is ignored without an auxiliary head.
 
         Args:
-            field: Key of the losses in the model's config.
-            losses: Configs of losses by the head's name.
+            field: Key of the losses in the config of the model.
+            losses: Configs of the losses, by the head's name.
 
         Raises:
-            InputError: There is none for a head of the network, or one for another.
+            InputError: There is no loss, or a loss for an unknown head.
         """
         own = {name: losses[name] for name in losses if name in self.heads}
         if not own or not losses.keys() <= {*self.heads, 'aux'}:
             raise InputError(
-                f'model.{field}: names {", ".join(losses) or "no head"}, but the '
-                f'network has {", ".join(self.heads)}'
+                f'model.{field}: has losses of {", ".join(losses) or "no head"}; the '
+                f'heads of the network are {", ".join(self.heads)}'
             )
         return nn.ModuleDict({k: MODELS.build(loss) for k, loss in own.items()})
 
     def extract_feat(self, inputs: Tensor) -> tuple[Tensor, ...]:
-        """Feature maps of images (N, 3, H, W), the deepest last, (N, D, h, w) each."""
+        """Compute feature maps (N, D, h, w) of images (N, 3, H, W), deepest last."""
         features = tuple(super().extract_feat(inputs))
-        if self._noted is not None:
-            self._noted.append(features)
+        if self._recorded is not None:
+            self._recorded.append(features)
         return features
 
     @contextmanager
-    def _noting_features(self) -> Iterator[list[tuple[Tensor, ...]]]:
-        """Collect the features that are computed within."""
-        self._noted = noted = []
+    def _recording_features(self) -> Iterator[list[tuple[Tensor, ...]]]:
+        """Collect the features that are computed within the context."""
+        recorded: list[tuple[Tensor, ...]] = []
+        self._recorded = recorded
         try:
-            yield noted
+            yield recorded
         finally:
-            self._noted = None
+            self._recorded = None
 
     def logits(self, images: Tensor) -> Tensor:
-        """Logits of the prediction at the images' size, (N, C, H, W).
+        """Compute the logits of the prediction at the size of the images, (N, C, H, W).
 
-        The one way from images to logits is ``encode_decode``: training, validation,
-        teachers and the export all take it.
+        Training, validation, teachers and the export all use ``encode_decode``, as
+        here.
 
         Args:
             images: Normalised images, (N, 3, H, W).
@@ -196,9 +197,9 @@ class UDASegmentor(EncoderDecoder):
 
     def view(self, inputs: DomainInputs) -> DomainView:
         """Run the backbone and every head on the images of a pass."""
-        with self._noting_features() as noted:
+        with self._recording_features() as recorded:
             logits = dict(decode=self.logits(inputs.images))
-        features = noted[-1] if noted else self.extract_feat(inputs.images)
+        features = recorded[-1] if recorded else self.extract_feat(inputs.images)
         if self.with_auxiliary_head:
             size = inputs.images.shape[2:]
             logits['aux'] = head_logits(self.auxiliary_head, features, size)
@@ -207,16 +208,16 @@ class UDASegmentor(EncoderDecoder):
     def forward(
         self,
         inputs: Tensor | DomainInputs,
-        data_samples: list | None = None,
-        mode='tensor',
-    ):
-        """The losses of a pass, logits, or what mmseg's ``EncoderDecoder`` does.
+        data_samples: list[SegDataSample] | None = None,
+        mode: str = 'tensor',
+    ) -> Tensor | dict[str, Tensor] | list[SegDataSample]:
+        """Compute the losses of a pass, logits, or what mmseg's segmentors do.
 
         Args:
-            inputs: What a pass runs on, else images (N, 3, H, W).
-            data_samples: mmseg's samples, in mmseg's modes.
-            mode: The name of the pass; 'logits' for :meth:`logits`; or mmseg's
-                'tensor', 'predict', 'loss'.
+            inputs: Input of a pass, or images (N, 3, H, W).
+            data_samples: Samples of mmseg, for mmseg's modes.
+            mode: Name of the pass; ``'logits'`` for :meth:`logits`; or one of mmseg's
+                modes, ``'tensor'``, ``'predict'`` and ``'loss'``.
         """
         if isinstance(inputs, DomainInputs):
             return self._pass_losses(mode, inputs)
@@ -228,32 +229,34 @@ class UDASegmentor(EncoderDecoder):
         view = self.view(inputs)
         losses = getattr(self, f'{name}_losses')(view)
         if not any('loss' in k and v.requires_grad for k, v in losses.items()):
-            # A method that waits still has a backward pass, in which ranks synchronise.
+            # Ranks synchronise in the backward pass, which must run without a loss too.
             logits = next(iter(view.logits.values()))
             losses |= dict(loss_none=0 * logits.sum())
         return add_prefix(losses, name)
 
-    def predict(self, inputs: Tensor, data_samples: list | None = None) -> list:
-        """Predict as mmseg does; whole images also get their :meth:`measured_maps`."""
+    def predict(
+        self, inputs: Tensor, data_samples: list[SegDataSample] | None = None
+    ) -> list[SegDataSample]:
+        """Predict as mmseg does; add :meth:`measured_maps` to those of whole images."""
         if data_samples is None or self.test_cfg['mode'] != 'whole':
             return super().predict(inputs, data_samples)
-        with self._noting_features() as noted:
+        with self._recording_features() as recorded:
             predictions = super().predict(inputs, data_samples)
-        measured = self.measured_maps(noted[-1]) if noted else {}
+        measured = self.measured_maps(recorded[-1]) if recorded else {}
         for name, maps in measured.items():
             for sample, image_map in zip(predictions, maps, strict=True):
                 sample.set_data({name: PixelData(data=image_map)})
         return predictions
 
     def measured_maps(self, features: tuple[Tensor, ...]) -> dict[str, Tensor]:
-        """Maps (N, 1, h, w) that are there to be measured; no prediction uses them.
+        """Compute maps (N, 1, h, w) for the metrics; the prediction does not use them.
 
         Args:
             features: Feature maps of the backbone.
 
         Returns:
-            ``head_agreement`` where there is an auxiliary head: whether it has the
-            same class as the main head, at the main head's size.
+            With an auxiliary head ``head_agreement``, bool: whether both heads predict
+            the same class, at the size of the main head's logits.
         """
         if not self.with_auxiliary_head:
             return {}
@@ -263,7 +266,7 @@ class UDASegmentor(EncoderDecoder):
         return dict(head_agreement=same)
 
     def embed(self, features: tuple[Tensor, ...]) -> Tensor:
-        """Give what the method compares pixels by, (N, D, h, w): the deepest features.
+        """Return the embedding of each pixel, (N, D, h, w): the deepest features.
 
         Args:
             features: Feature maps of the backbone.
@@ -271,17 +274,17 @@ class UDASegmentor(EncoderDecoder):
         return features[-1]
 
     def train_step(self, data: dict, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
-        """One optimiser step over all passes; returns the values to log."""
-        # The one import that goes up: MMEngine calls the step on the model.
+        """Make one optimiser step over all passes; return the values to log."""
+        # The engine imports the methods, so this import is here.
         from cfcontra_mm.engine.step import domain_step
 
         return domain_step(self, data, optim_wrapper)
 
 
 def head_logits(
-    head: nn.Module, features: tuple[Tensor, ...], size: Iterable[int]
+    head: BaseDecodeHead, features: tuple[Tensor, ...], size: Sequence[int]
 ) -> Tensor:
-    """Logits of a head, (N, C, H, W), at a given height and width."""
+    """Compute the logits of a head, (N, C, H, W), at a given height and width."""
     return resize(
         head(features), size, mode='bilinear', align_corners=head.align_corners
     )

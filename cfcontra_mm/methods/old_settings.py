@@ -1,7 +1,4 @@
-"""Settings by the names that they had before the losses were modules.
-
-Configs and checkpoints that name them are understood for one release.
-"""
+"""Settings of losses by their names of version 0.1, supported for one release."""
 
 from __future__ import annotations
 
@@ -9,15 +6,17 @@ import warnings
 from typing import Any
 
 
-def with_old(field: str, loss: dict | None, kind: str, **old: tuple[str, Any]) -> dict:
-    """The config of a loss with what old settings say of it.
+def apply_old_settings(
+    field: str, loss: dict | None, kind: str, **old: tuple[str, Any]
+) -> dict:
+    """Return the config of a loss with the values of old settings.
 
     Args:
-        field: The loss's key in the model's config.
-        loss: Its config; ``None`` for a default one.
+        field: Key of the loss in the config of the model.
+        loss: Config of the loss; ``None`` for the default.
         kind: Type of the default.
-        **old: By the old name the new one within the loss and the value, ``None``
-            where it is not set.
+        **old: New key in the loss and value of each old setting, by its old name; the
+            value is ``None`` if it is not set.
     """
     loss = dict(type=kind) if loss is None else dict(loss)
     for name, (key, value) in old.items():
@@ -27,16 +26,16 @@ def with_old(field: str, loss: dict | None, kind: str, **old: tuple[str, Any]) -
     return loss
 
 
-def of_each_head(
+def apply_old_weights(
     field: str, losses: dict | None, kind: str, **old: dict[str, float] | None
 ) -> dict[str, dict]:
-    """The configs of the losses of each head with the weights that an old setting has.
+    """Return the configs of each head's loss with the weights of old settings.
 
     Args:
-        field: Their key in the model's config.
-        losses: By the head's name; ``None`` for none.
-        kind: Type of a loss that only the old setting names.
-        **old: By the old name the weight of each head, ``None`` where it is not set.
+        field: Key of the losses in the config of the model.
+        losses: Configs by the head's name; ``None`` for no losses.
+        kind: Type of a loss that only an old setting has.
+        **old: Weight of each head by the setting's old name; ``None`` if it is not set.
     """
     losses = {name: dict(loss) for name, loss in (losses or {}).items()}
     for name, weights in old.items():
@@ -49,7 +48,7 @@ def of_each_head(
 
 def _warn(old: str, new: str) -> None:
     warnings.warn(
-        f'model.{old} is now model.{new}; the old name goes in the next release',
+        f'model.{old} is now model.{new}; the next release removes the old name',
         FutureWarning,
         stacklevel=4,
     )

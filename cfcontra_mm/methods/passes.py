@@ -1,24 +1,24 @@
-"""What goes into a pass of a training step, and what comes out of it."""
+"""Input and output of the passes of a training step."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from mmseg.structures import SegDataSample
-from torch import Tensor
+from torch import Tensor, nn
 
 from cfcontra_mm.errors import InputError
 
 
 class DomainInputs(NamedTuple):
-    """What a pass runs on, without a graph.
+    """Input of a pass, without a graph.
 
     Attributes:
         images: Normalised images, (N, 3, H, W).
         labels: Class of each pixel, (N, H, W), int64; ``None`` for the raw target.
-        data_samples: mmseg's samples, with the metainfo of each image.
+        data_samples: Samples of mmseg, with the metainfo of each image.
         weights: Weight of each pixel's label, (N, H, W); ``None`` for 1 everywhere.
     """
 
@@ -27,17 +27,30 @@ class DomainInputs(NamedTuple):
     data_samples: list[SegDataSample]
     weights: Tensor | None = None
 
+    def required_labels(self) -> Tensor:
+        """Return the labels, for a loss that needs them.
+
+        Raises:
+            InputError: The pass has no labels.
+        """
+        if self.labels is None:
+            raise InputError(
+                'a pass without labels has no supervised loss; set the labels of its '
+                'DomainInputs in passes()'
+            )
+        return self.labels
+
 
 @dataclass(frozen=True)
 class DomainView:
-    """One forward pass.
+    """Output of a forward pass.
 
     Attributes:
-        inputs: What went in.
+        inputs: Input of the pass.
         features: Feature maps of the backbone, the deepest last, (N, D, h, w) each.
         logits: Logits of every head at label size, (N, C, H, W), by the head's name:
-            'decode', and 'aux' where there is an auxiliary head, unless the method
-            names its own (:attr:`UDASegmentor.heads`).
+            ``'decode'``, and ``'aux'`` for an auxiliary head, unless the method has
+            heads of its own (:attr:`UDASegmentor.heads`).
     """
 
     inputs: DomainInputs
@@ -61,25 +74,30 @@ class DomainView:
 
 
 class Method(Protocol):
-    """What a training step asks of a method."""
+    """Interface of a method that a training step uses.
 
-    def data_preprocessor(self, data: dict, training: bool) -> dict[str, Any]:
-        """Move a batch to the device and normalise it, by domain."""
+    Attributes:
+        data_preprocessor: Module that splits a batch by domain and normalises it.
+    """
+
+    data_preprocessor: nn.Module
 
     def passes(
         self, source: DomainInputs | None, target: DomainInputs | None
     ) -> dict[str, DomainInputs]:
-        """Say what each pass runs on."""
+        """Make the input of each pass."""
 
-    def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict]:
-        """Sum the losses up; give the sum and the values to log."""
+    def parse_losses(
+        self, losses: dict[str, Tensor]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the sum of the losses, and the values to log."""
 
 
 def required(domain: str, inputs: DomainInputs | None) -> DomainInputs:
-    """A domain's share of a batch, which must be there.
+    """Return a domain's share of a batch, for a method that needs it.
 
     Raises:
-        InputError: It is not.
+        InputError: The batch has no sample of the domain.
     """
     if inputs is None:
         raise InputError(
@@ -91,17 +109,17 @@ def required(domain: str, inputs: DomainInputs | None) -> DomainInputs:
 
 
 def domain_inputs(batch: dict, domain: str) -> DomainInputs | None:
-    """One domain's share of a preprocessed batch, ``None`` if it has none.
+    """Return a domain's share of a preprocessed batch, ``None`` if it has none.
 
     Raises:
-        ValueError: If a target sample carries labels.
+        ValueError: A target sample has labels.
     """
     if domain not in batch:
         return None
     images, samples = batch[domain]['inputs'], batch[domain]['data_samples']
     if domain == 'target':
         if any('gt_sem_seg' in sample for sample in samples):
-            raise ValueError('a target sample carries labels during training')
+            raise ValueError('a target sample has labels during training')
         return DomainInputs(images, None, samples)
     labels = torch.cat([sample.gt_sem_seg.data for sample in samples])
     return DomainInputs(images, labels, samples)

@@ -1,4 +1,4 @@
-"""Source-only: no adaptation, the row that every method is measured against."""
+"""Source-only training, the baseline without adaptation."""
 
 from mmseg.registry import MODELS
 
@@ -7,7 +7,7 @@ from .base import UDASegmentor
 
 @MODELS.register_module()
 class SourceOnly(UDASegmentor):
-    """The supervised loss of the source alone (CFContra eq. 1).
+    """Training with the supervised loss of the source alone (CFContra eq. 1).
 
-    With labelled target images in place of the source it is the oracle.
+    With labelled target images as its source it is the oracle.
     """

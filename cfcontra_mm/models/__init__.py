@@ -1,4 +1,4 @@
-"""Parts of networks."""
+"""Parts of networks: backbones, heads, discriminators, teachers, class centers."""
 
 from cfcontra_mm.old_names import old_attributes
 

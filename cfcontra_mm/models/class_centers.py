@@ -1,4 +1,4 @@
-"""Class centers of both domains: the memory bank of CFContra (section 3.2.2)."""
+"""Class centers of both domains, the memory bank of CFContra (section 3.2.2)."""
 
 import torch
 from torch import Tensor, nn
@@ -10,13 +10,13 @@ from cfcontra_mm.domains import DOMAINS
 def class_sums(
     features: Tensor, labels: Tensor, num_classes: int, ignore_index: int = 255
 ) -> tuple[Tensor, Tensor]:
-    """Sum the features of each class: numerator and denominator of eqs. 9 and 13-15.
+    """Sum and count the features of each class (eqs. 9 and 13-15).
 
     Args:
         features: One feature per row, (P, D).
         labels: Class of each row, (P,), integers.
         num_classes: Number of classes C.
-        ignore_index: Label of rows that take no part.
+        ignore_index: Label of the rows to leave out.
 
     Returns:
         Sums (C, D) and counts (C,), float32.
@@ -43,15 +43,15 @@ def assign_pseudo_labels(
         features: One feature per row, (P, D).
         centers: One center per class, (C, D).
         valid: Classes that have a center, (C,), bool; the others are never assigned.
-        threshold: A row whose second nearest center is not farther than its nearest
-            by more than this (Euclidean) distance is ignored.
+        threshold: Euclidean distance by which the second nearest center must be
+            farther than the nearest one; other rows are ignored.
         ignore_index: Label of ignored rows.
 
     Returns:
-        Labels (P,), int64. With a single valid class every row gets it; with none
-        every row is ignored.
+        Labels (P,), int64. A single valid class is assigned to every row; without a
+        valid class every row is ignored.
     """
-    # The product form of the distance is fast, and exact near the origin only.
+    # Distances by matrix products are fast, but exact only near the origin.
     origin = (centers * valid[:, None]).sum(dim=0) / valid.sum().clamp(min=1)
     with torch.autocast(features.device.type, enabled=False):
         distances = torch.cdist(
@@ -59,20 +59,20 @@ def assign_pseudo_labels(
             centers.float() - origin,
             compute_mode='use_mm_for_euclid_dist',
         )
-    # One column more, so that a second nearest exists with a single class too.
+    # One more column: a single class has a second nearest center too.
     distances = pad(distances.masked_fill(~valid, torch.inf), (0, 1), value=torch.inf)
     nearest, classes = distances.topk(2, dim=1, largest=False)
-    # inf - inf, where no class is valid, is nan and compares as not certain.
+    # Without a valid class, inf - inf is nan, which is not above the threshold.
     certain = nearest[:, 1] - nearest[:, 0] > threshold
     return classes[:, 0].where(certain, ignore_index)
 
 
 class ClassCenterBank(nn.Module):
-    """One center per class and domain, moved with momentum (eqs. 9 and 13-17).
+    """One center per class and domain, updated with momentum (eqs. 9 and 13-17).
 
     A pass only adds to per-class sums and counts (:meth:`accumulate`); the centers
-    move when :meth:`update` is called, once an iteration. A class that is absent
-    does not move; the first time that a class is seen it takes its mean whole.
+    move when :meth:`update` is called, once an iteration. The center of an absent
+    class stays; a class that is seen for the first time takes its mean as its center.
 
     Attributes:
         centers: Means of the classes' features, (2, C, D), source first.
@@ -83,6 +83,11 @@ class ClassCenterBank(nn.Module):
         dim: Number of feature channels D.
         momentum: Share alpha of the old center that is kept (eqs. 16-17), in [0, 1].
     """
+
+    centers: Tensor
+    initialized: Tensor
+    sums: Tensor
+    counts: Tensor
 
     def __init__(self, num_classes: int, dim: int, momentum: float = 0.9) -> None:
         super().__init__()
@@ -95,13 +100,13 @@ class ClassCenterBank(nn.Module):
         self.register_buffer('counts', torch.zeros(shape), persistent=False)
 
     def of(self, domain: str) -> tuple[Tensor, Tensor]:
-        """The centers (C, D) and seen classes (C,) of 'source' or 'target'."""
+        """Return the centers (C, D) and seen classes (C,) of a domain."""
         row = DOMAINS.index(domain)
         return self.centers[row], self.initialized[row]
 
     @torch.no_grad()
     def accumulate(self, domain: str, features: Tensor, labels: Tensor) -> None:
-        """Add features (P, D) with labels (P,) to the domain's sums."""
+        """Add features (P, D) with labels (P,) to the sums of a domain."""
         row = DOMAINS.index(domain)
         sums, counts = class_sums(features.detach(), labels, self.num_classes)
         self.sums[row] += sums
@@ -109,7 +114,7 @@ class ClassCenterBank(nn.Module):
 
     @torch.no_grad()
     def update(self) -> None:
-        """Move the centers by what was accumulated (eqs. 14-17) and start anew."""
+        """Move the centers by the accumulated means (eqs. 14-17); reset the sums."""
         seen = self.counts > 0
         means = self.sums / self.counts.clamp(min=1)[..., None]
         keep = torch.where(self.initialized, self.momentum, 0.0)[..., None]

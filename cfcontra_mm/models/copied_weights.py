@@ -1,4 +1,4 @@
-"""Weights of a network that another module keeps, and how the network runs on them."""
+"""Copies of a network's weights as buffers, and how to run the network on them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 
 class SegmentorCopy(nn.Module):
-    """The weights that the logits of a segmentor depend on, as buffers.
+    """Copy, as buffers, of the weights that the logits of a segmentor depend on.
 
     Args:
-        segmentor: What to copy: all that it has so far but its auxiliary head,
-            discriminators and other copies.
+        segmentor: The segmentor to copy, without its auxiliary head, discriminators
+            and other copies.
     """
 
     def __init__(self, segmentor: nn.Module) -> None:
@@ -26,11 +26,11 @@ class SegmentorCopy(nn.Module):
             register_weight(self, name, value.clone())
 
     def weights(self) -> dict[str, Tensor]:
-        """Weights and statistics, by the segmentor's names."""
+        """Return weights and running statistics, by the segmentor's names."""
         return {name: b for name, b in self.named_buffers() if name in self.copied}
 
     def statistics(self) -> list[Tensor]:
-        """Running statistics, which each rank moves by its own images."""
+        """Return the running statistics, which each rank moves by its own images."""
         return [
             value
             for name, value in self.weights().items()
@@ -39,14 +39,14 @@ class SegmentorCopy(nn.Module):
 
     @torch.no_grad()
     def start(self, segmentor: nn.Module) -> None:
-        """Become a copy of the segmentor."""
+        """Copy the current weights of the segmentor."""
         theirs = segmentor.state_dict()
         for name, own in self.weights().items():
             own.copy_(theirs[name])
 
 
 def _of_prediction(segmentor: nn.Module) -> dict[str, Tensor]:
-    """The weights of a segmentor but for what its logits do not depend on."""
+    """Return the weights of a segmentor that its logits depend on."""
     skipped = ['auxiliary_head.', 'discriminators.', 'data_preprocessor.']
     for name, module in segmentor.named_modules():
         if isinstance(module, SegmentorCopy):
@@ -61,22 +61,22 @@ def register_weight(
     """Register a buffer by its dotted name.
 
     Args:
-        module: Gets a submodule for each part of the name but the last.
-        name: As in the ``state_dict`` of a network.
+        module: Module that gets a submodule for each part of the name but the last.
+        name: Name as in the ``state_dict`` of a network.
         value: The buffer.
-        persistent: Whether it is saved.
+        persistent: Whether the buffer is saved.
     """
     *path, last = name.split('.')
     for part in path:
         if part not in module._modules:
             module.add_module(part, nn.Module())
-        module = module._modules[part]
+        module = module.get_submodule(part)
     module.register_buffer(last, value, persistent=persistent)
 
 
 @contextmanager
 def without_dropout(module: nn.Module) -> Iterator[None]:
-    """Let all but the normalisation of a network run as when it predicts."""
+    """Put all layers of a network but its normalisation in evaluation mode."""
     norms = nn.modules.batchnorm._NormBase
     trained = [m for m in module.modules() if m.training and not isinstance(m, norms)]
     with _not_training(trained):
@@ -85,7 +85,7 @@ def without_dropout(module: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def predicting(module: nn.Module) -> Iterator[None]:
-    """Let a network run as when it predicts."""
+    """Put a network in evaluation mode."""
     with _not_training([m for m in module.modules() if m.training]):
         yield
 

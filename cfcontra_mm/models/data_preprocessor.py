@@ -1,4 +1,4 @@
-"""From a mixed batch to one normalised batch a domain."""
+"""Split a mixed batch into one normalised batch per domain."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from cfcontra_mm.domains import DOMAINS
 
 @MODELS.register_module()
 class DomainPreprocessor(SegDataPreProcessor):
-    """Splits a training batch by the samples' domain and normalises each part.
+    """Preprocessor that splits a training batch by domain and normalises each part.
 
-    In validation and test it is mmseg's own ``SegDataPreProcessor``.
+    In validation and test it works as mmseg's ``SegDataPreProcessor``.
     """
 
     def forward(self, data: dict, training: bool = False) -> dict:
         """Normalise and stack a batch on the device.
 
         Args:
-            data: ``inputs``, a list of images (3, H, W), and ``data_samples``, whose
-                metainfo names the ``domain`` in training.
+            data: Dict of ``inputs``, a list of images (3, H, W), and ``data_samples``,
+                whose metainfo names the ``domain`` in training.
             training: Whether the batch is a training batch.
 
         Returns:
-            In training, for each domain that occurs, a dict of ``inputs``
-            (N, 3, H, W) and ``data_samples``; else one such dict.
+            In training, a dict of ``inputs`` (N, 3, H, W) and ``data_samples`` for each
+            domain in the batch; else one such dict.
         """
         if not training:
             return super().forward(data, training=False)

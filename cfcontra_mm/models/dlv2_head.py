@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmengine.model import normal_init
@@ -21,9 +22,9 @@ class DLV2Head(BaseDecodeHead):
     Args:
         in_channels: Channels of the feature map.
         num_classes: Channels of the logits.
-        dilations: Dilation, and padding, of each convolution.
-        classifiers: Number of such pyramids side by side, whose logits are summed.
-        **kwargs: As for mmseg's ``BaseDecodeHead`` (``in_index``, ``loss_decode``, …).
+        dilations: Dilation and padding of each convolution.
+        classifiers: Number of pyramids, whose logits are summed.
+        **kwargs: As for mmseg's ``BaseDecodeHead``.
     """
 
     def __init__(
@@ -32,7 +33,7 @@ class DLV2Head(BaseDecodeHead):
         num_classes: int,
         dilations: Sequence[int] = (6, 12, 18, 24),
         classifiers: int = 1,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         super().__init__(
             in_channels,
@@ -46,7 +47,7 @@ class DLV2Head(BaseDecodeHead):
 
         self.dilations = tuple(dilations)
         self.convs = nn.ModuleList(self._new_pyramid())
-        # Drawn aside: a seed starts what other networks have from the same weights.
+        # Forked, so that a seed gives the rest of a network the same weights.
         with torch.random.fork_rng(devices=[]):
             for _ in range(classifiers - 1):
                 self.add_classifier()
@@ -63,16 +64,16 @@ class DLV2Head(BaseDecodeHead):
         return len(self.convs) // len(self.dilations)
 
     def add_classifier(self) -> None:
-        """Put one more pyramid beside the others."""
+        """Add one more pyramid."""
         self.convs.extend(self._new_pyramid())
 
     def pyramid(self, number: int) -> nn.ModuleList:
-        """The convolutions of one pyramid."""
+        """Return the convolutions of a pyramid, counted from 0."""
         width = len(self.dilations)
         return self.convs[number * width : (number + 1) * width]
 
     def init_weights(self) -> None:
-        """Draw the weights; those after the first classifier's aside."""
+        """Draw the weights; only the first pyramid advances the random state."""
         for conv in self.pyramid(0):
             normal_init(conv, std=0.01)
         with torch.random.fork_rng(devices=[]):
@@ -80,12 +81,12 @@ class DLV2Head(BaseDecodeHead):
                 normal_init(conv, std=0.01)
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
-        """Logits (N, C, H, W) of the feature map ``inputs[in_index]`` (N, D, H, W)."""
+        """Compute the logits (N, C, H, W) of ``inputs[in_index]`` (N, D, H, W)."""
         x = self._transform_inputs(inputs)
         return sum(conv(x) for conv in self.convs)
 
     def classifier_logits(self, inputs: Sequence[Tensor]) -> list[Tensor]:
-        """Logits of each pyramid, (N, C, H, W), as :meth:`forward` adds them up."""
+        """Compute the logits (N, C, H, W) of each pyramid, which ``forward`` sums."""
         x = self._transform_inputs(inputs)
         return [
             sum(conv(x) for conv in self.pyramid(number))

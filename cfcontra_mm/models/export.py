@@ -1,4 +1,4 @@
-"""A method's model in terms of MMSegmentation's own parts."""
+"""Convert a method's model to MMSegmentation's own parts."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from .dlv2_head import DLV2Head
 from .parts import PARTS
 
 TRAINING_KEYS = ('init_cfg', 'weights', 'loss_decode', 'sampler')
-"""Settings of a part that a trained one's predictions do not depend on."""
+"""Settings of a part that do not change the predictions of a trained one."""
 
 LABEL_TRANSFORMS = ('LoadAnnotations', 'LoadLabels', 'LoadSYNTHIALabels', 'MapLabels')
 
-STOCK_BACKBONES = dict(
+STOCK_BACKBONES: dict[str, dict] = dict(
     MiT=dict(type='MixVisionTransformer'),
     TimmFeatures=dict(type='TIMMBackbone', pretrained=False),
 )
-"""What own backbones are but for the weights that they start from."""
+"""Backbones of this package, which differ from mmseg's in their initial weights."""
 
 STOCK = ('mmseg', 'mmcv', 'mmengine', 'torch')
 
-# An import statement would make MMEngine take the config for one of its new style.
+# With an import statement MMEngine would read the config as one of its new style.
 BACKBONE_CODE = '''\
 import importlib
 
@@ -43,30 +43,32 @@ def deeplab_resnet(**kwargs):
     return backbone
 
 
-importlib.import_module('mmseg.registry').MODELS.register_module(
-    name='DeepLabResNet', module=deeplab_resnet, force=True
-)
+# A package that has registered the name brings the same pooling.
+if importlib.import_module('mmseg.registry').MODELS.get('DeepLabResNet') is None:
+    importlib.import_module('mmseg.registry').MODELS.register_module(
+        name='DeepLabResNet', module=deeplab_resnet
+    )
 '''
 
 
 def plain_config(cfg: Config, state_dict: Mapping[str, Tensor]) -> Config:
-    """The config of an ``EncoderDecoder`` that predicts as a method's model does.
+    """Return the config of an ``EncoderDecoder`` that predicts as a method's model.
 
     Args:
         cfg: Config of a run, with ``model`` and ``test_pipeline``.
-        state_dict: Weights of its model, which may have more than its config says: a
-            second classifier.
+        state_dict: Weights of its model, which may have a second classifier that the
+            config does not mention.
 
     Returns:
-        Its ``model``, ``test_pipeline`` and ``default_scope``.
+        Config of ``model``, ``test_pipeline`` and ``default_scope``.
 
     Raises:
-        InputError: The model is no segmentor, or a part has no counterpart in
+        InputError: The model is not a segmentor, or a part has no counterpart in
             MMSegmentation.
     """
     source = deepcopy(cfg.model.to_dict())
     if 'decode_head' not in source:
-        raise InputError(f'a {source["type"]} is no segmentor and cannot be exported')
+        raise InputError(f'{source["type"]} is not a segmentor and cannot be exported')
     model = dict(
         type='EncoderDecoder',
         data_preprocessor=dict(source['data_preprocessor'], type='SegDataPreProcessor'),
@@ -82,16 +84,16 @@ def plain_config(cfg: Config, state_dict: Mapping[str, Tensor]) -> Config:
 
 
 def config_text(cfg: Config) -> str:
-    """The file of a plain config."""
+    """Return the text of the file of a plain config."""
     own_backbone = cfg.model.backbone.type == 'DeepLabResNet'
     return f'{BACKBONE_CODE}\n' * own_backbone + cfg.pretty_text
 
 
 def plain_pipeline(cfg: Config) -> list[dict]:
-    """A config's test pipeline for images without labels.
+    """Return a config's test pipeline for images without labels.
 
     Raises:
-        InputError: The config has none.
+        InputError: The config has no test pipeline.
     """
     if cfg.get('test_pipeline') is None:
         raise InputError('the config sets no test_pipeline; add it at the top level')
@@ -103,13 +105,15 @@ def plain_pipeline(cfg: Config) -> list[dict]:
 
 
 def plain_weights(model: dict, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A method's weights by the names of its plain model; what only trains is dropped.
+    """Return a method's weights by the names of its plain model.
+
+    Weights that only the training uses are dropped.
 
     Args:
         model: Config of the method's model.
         state_dict: Its weights.
     """
-    plain = {}
+    plain: dict[str, Tensor] = {}
     for name in PARTS:
         part = _part(name, state_dict)
         if part and model[name]['type'] == 'DLV2Head':
@@ -120,7 +124,7 @@ def plain_weights(model: dict, state_dict: Mapping[str, Tensor]) -> dict[str, Te
 
 
 def _part(name: str, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights of a part of a segmentor, by the part's own names."""
+    """Return the weights of a part of a segmentor, by the part's own names."""
     prefix = f'{name}.'
     return {
         key.removeprefix(prefix): value
@@ -148,12 +152,12 @@ def _plain_part(part: dict, weights: Mapping[str, Tensor]) -> dict:
 
 
 def _branches(head: Mapping[str, Tensor]) -> int:
-    """Convolutions of a ``DLV2Head``: those of all its classifiers."""
+    """Count the convolutions of a ``DLV2Head``, over all its classifiers."""
     return sum(key.startswith('convs.') and key.endswith('.weight') for key in head)
 
 
 def _one_classifier(part: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A part's weights, the layers of a ``TwinClassifier`` summed into one."""
+    """Return a part's weights, with a ``TwinClassifier`` summed into one layer."""
     plain = dict(part)
     for first in part:
         second = first.replace('conv_seg.0.', 'conv_seg.1.')
@@ -164,10 +168,11 @@ def _one_classifier(part: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _aspp_weights(head: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights with which mmseg's ``ASPPHead`` computes a ``DLV2Head``.
+    """Return weights with which mmseg's ``ASPPHead`` computes a ``DLV2Head``.
 
-    Its bottleneck, which sees the pooled branch and then the dilated ones, adds up the
-    latter class by class; its pooled branch is zero and its classifier the identity.
+    The input of its bottleneck is the pooled branch and then the dilated ones. The
+    bottleneck sums the dilated branches class by class; the pooled branch is zero, and
+    the classifier is the identity.
     """
     branches = _branches(head)
     classes, channels = head['convs.0.weight'].shape[:2]
@@ -202,7 +207,7 @@ def _check_stock(node: object, registry: Registry) -> None:
 
 
 def _types(node: object) -> Iterator[str]:
-    """Every ``type`` in a nest of dicts and lists."""
+    """Yield every ``type`` in nested dicts and lists."""
     if isinstance(node, dict):
         if isinstance(node.get('type'), str):
             yield node['type']

@@ -1,22 +1,22 @@
-"""A network as it was before the training, for methods that keep its features."""
+"""A network with its initial weights, for methods that preserve its features."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.func import functional_call
 
 from .copied_weights import predicting, register_weight
 
 
 class Frozen(nn.Module):
-    """Runs a network on the weights that it started from.
+    """Frozen copy of a network's initial weights, with which the network can run.
 
     A method makes one in its constructor and calls :meth:`take` at the end of its
-    ``init_weights``, when the pretrained weights are there. The copy is not trained,
-    saved or exported: a resumed training takes it again.
+    ``init_weights``, after the pretrained weights are loaded. The copy is not trained,
+    saved or exported: a resumed training makes it again.
 
     Args:
         network: The network, for example the backbone.
@@ -29,13 +29,13 @@ class Frozen(nn.Module):
 
     @torch.no_grad()
     def take(self, network: nn.Module) -> None:
-        """Become a copy of the network."""
+        """Copy the current weights of the network."""
         theirs = network.state_dict()
         for name, own in self.named_buffers():
             own.copy_(theirs[name])
 
     @torch.no_grad()
-    def forward(self, network: nn.Module, *inputs: Any) -> Any:
-        """What the network gave for these inputs, in test mode."""
+    def forward(self, network: nn.Module, *inputs: Tensor) -> Tensor | Sequence[Tensor]:
+        """Return the initial network's outputs for the inputs, in evaluation mode."""
         with predicting(network):
             return functional_call(network, dict(self.named_buffers()), inputs)

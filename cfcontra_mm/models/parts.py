@@ -1,4 +1,4 @@
 """Names of the parts of a segmentor."""
 
 PARTS = ('backbone', 'neck', 'decode_head', 'auxiliary_head')
-"""Parts that a trained segmentor consists of."""
+"""Keys of the parts of a segmentor in its config and its weights."""

@@ -1,8 +1,9 @@
-"""Backbones of MMSegmentation and of timm that start from a file of weights."""
+"""Backbones of MMSegmentation and timm that start from a file of weights."""
 
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from mmseg.models.backbones import MixVisionTransformer, TIMMBackbone, timm_backbone
 from mmseg.registry import MODELS
@@ -17,18 +18,18 @@ FIELD = 'model.backbone.weights'
 
 @MODELS.register_module()
 class MiT(MixVisionTransformer):
-    """mmseg's ``MixVisionTransformer``, SegFormer's encoder.
+    """mmseg's ``MixVisionTransformer``, the encoder of SegFormer.
 
     Args:
-        weights: Start of the network: a file or an address of weights by mmseg's names;
-            ``None`` for random weights.
+        weights: Initial weights: file or URL of weights by mmseg's names; ``None`` for
+            random weights.
         **kwargs: As for mmseg's ``MixVisionTransformer``.
 
     Raises:
-        InputError: On ``init_weights`` if the weights cannot be had or do not fit.
+        InputError: On ``init_weights``, if the weights cannot be read or do not fit.
     """
 
-    def __init__(self, weights: str | None = None, **kwargs) -> None:
+    def __init__(self, weights: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.weights = weights
 
@@ -46,16 +47,18 @@ class TimmFeatures(TIMMBackbone):
 
     Args:
         model_name: timm's name of the network.
-        weights: Start of the network: a file or an address of weights by timm's names;
-            ``None`` for random weights.
+        weights: Initial weights: file or URL of weights by timm's names; ``None`` for
+            random weights.
         **kwargs: As for mmseg's ``TIMMBackbone``.
 
     Raises:
-        InputError: timm is not installed; or on ``init_weights`` if the weights cannot
-            be had or do not fit.
+        InputError: timm is not installed; or, on ``init_weights``, the weights
+            cannot be read or do not fit.
     """
 
-    def __init__(self, model_name: str, weights: str | None = None, **kwargs) -> None:
+    def __init__(
+        self, model_name: str, weights: str | None = None, **kwargs: Any
+    ) -> None:
         if timm_backbone.timm is None:
             raise InputError(
                 f"model.backbone: {model_name} needs timm; pip install 'cfcontra-mm"
@@ -63,18 +66,19 @@ class TimmFeatures(TIMMBackbone):
             )
         super().__init__(model_name, pretrained=False, **kwargs)
         self.weights = weights
-        self._anew = partial(TIMMBackbone, model_name, pretrained=False, **kwargs)
+        self._rebuild = partial(TIMMBackbone, model_name, pretrained=False, **kwargs)
 
     @property
     def network(self) -> nn.Module:
-        """The network itself, whose weights have the names that timm gives them."""
-        return getattr(self.timm_model, 'model', self.timm_model)
+        """The network of timm itself, whose weights have timm's names."""
+        features: nn.Module = self.timm_model
+        return getattr(features, 'model', features)
 
     def init_weights(self) -> None:
         """Initialise at random, then load ``weights``."""
         super().init_weights()
-        # timm's networks draw their weights only when they are built.
-        self.load_state_dict(self._anew().state_dict())
+        # timm draws the weights of a network only when it builds the network.
+        self.load_state_dict(self._rebuild().state_dict())
         if self.weights is not None:
             state = read_weights(self.weights, FIELD)
             load_start(self.network, state, self.weights, 'this network')

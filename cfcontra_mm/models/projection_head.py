@@ -1,4 +1,4 @@
-"""Heads that remap features for the contrast (CFContra Table 1)."""
+"""Projection heads for contrastive learning (CFContra Table 1)."""
 
 from mmseg.registry import MODELS
 from torch import Tensor, nn
@@ -17,19 +17,18 @@ _LAYERS = {
 class ProjectionHead(nn.Sequential):
     """One of the head modules of Table 1, applied to each pixel.
 
-    A linear layer over pixels is a 1x1 convolution, BatchNorm1d over pixels is
-    BatchNorm2d.
+    Linear layers are 1x1 convolutions and BatchNorm1d is BatchNorm2d.
 
     Args:
-        structure: 'linear', 'moco', 'byol' or 'simclr'.
+        structure: ``'linear'``, ``'moco'``, ``'byol'`` or ``'simclr'``.
         in_channels: Channels of the backbone's last feature map.
-        out_channels: Channels of every layer; as many as go in if ``None``, which is
-            what the paper's code has (2048).
-        frozen: Leave the head at its random start, as the paper's code does: the
-            gradient flows through it into the backbone alone.
+        out_channels: Channels of every layer; ``in_channels`` if ``None``, as in the
+            paper's code (2048).
+        frozen: Whether the head keeps its random weights, as in the paper's code; the
+            gradient then flows through it into the backbone alone.
 
     Raises:
-        InputError: An unknown structure.
+        InputError: The structure is unknown.
     """
 
     def __init__(
@@ -41,11 +40,11 @@ class ProjectionHead(nn.Sequential):
     ) -> None:
         if structure not in _LAYERS:
             raise InputError(
-                f'projection_head.structure: {structure!r} is none of '
-                f'{", ".join(_LAYERS)}'
+                f'projection_head.structure: unknown structure {structure!r}; choose '
+                f'one of {", ".join(_LAYERS)}'
             )
         out_channels = out_channels or in_channels
-        layers = []
+        layers: list[nn.Module] = []
         for kind in _LAYERS[structure]:
             if kind == 'linear':
                 layers.append(nn.Conv2d(in_channels, out_channels, 1))

@@ -1,27 +1,31 @@
-"""The supervised loss of a head, computed without waiting for the device."""
+"""The supervised loss of a head, computed without a device synchronisation."""
 
 from __future__ import annotations
 
 import torch
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.losses import CrossEntropyLoss
 from torch import Tensor, nn
 
 
 def supervised_loss(
-    head: nn.Module, logits: Tensor, labels: Tensor, weights: Tensor | None = None
+    head: BaseDecodeHead,
+    logits: Tensor,
+    labels: Tensor,
+    weights: Tensor | None = None,
 ) -> dict[str, Tensor]:
-    """Compute what mmseg's ``loss_by_feat`` does, of logits at label size.
+    """Compute the same losses as mmseg's ``loss_by_feat``, of logits at label size.
 
-    The values are the same. mmseg's own waits twice for the device, to count the
-    labelled pixels for the mean and for the accuracy.
+    mmseg synchronises with the device twice, to count the labelled pixels for the mean
+    and for the accuracy; this function does not.
 
     Args:
-        head: Head whose ``loss_decode``, ``sampler`` and ``ignore_index`` count.
-        logits: Its logits, (N, C, H, W).
+        head: Head with its ``loss_decode``, ``sampler`` and ``ignore_index``.
+        logits: Logits of the head, (N, C, H, W).
         labels: Class of each pixel, (N, H, W), int64.
-        weights: Weight of each pixel's loss, (N, H, W). With weights the mean of a
-            cross-entropy is over all pixels, ignored ones too, as in DACS
-            (Tranheden et al., WACV 2021) and the methods after it.
+        weights: Weight of each pixel's loss, (N, H, W). With weights, the mean of a
+            cross-entropy is over all pixels, including ignored ones, as in DACS
+            (Tranheden et al., WACV 2021) and later methods.
 
     Returns:
         Each loss by its ``loss_name``, and the accuracy in percent as ``acc_seg``.
@@ -49,9 +53,9 @@ def _average(
     logits: Tensor,
     labels: Tensor,
     average_all: bool,
-    head: nn.Module,
+    head: BaseDecodeHead,
 ) -> dict[str, Tensor | int]:
-    """What a cross-entropy divides by, unless it finds that without waiting."""
+    """Return the divisor of a cross-entropy that mmseg would synchronise to find."""
     if average_all:
         return dict(avg_factor=labels.numel())
     if criterion.use_sigmoid or criterion.use_mask:
@@ -66,7 +70,7 @@ def _average(
 
 @torch.no_grad()
 def pixel_accuracy(logits: Tensor, labels: Tensor, ignore_index: int) -> Tensor:
-    """Percentage of the labelled pixels whose class has the highest logit."""
+    """Compute the percentage of labelled pixels that are classified correctly."""
     labelled = labels != ignore_index
     right = (logits.argmax(dim=1) == labels) & labelled
     return 100 * right.sum() / labelled.sum().clamp(min=1)

@@ -1,4 +1,4 @@
-"""A teacher: a moving average of weights (Tarvainen and Valpola, NeurIPS 2017)."""
+"""The mean teacher (Tarvainen and Valpola, NeurIPS 2017)."""
 
 from __future__ import annotations
 
@@ -10,27 +10,28 @@ from .copied_weights import SegmentorCopy, without_dropout
 
 
 class Teacher(SegmentorCopy):
-    r"""Follows the weights of a segmentor, and predicts with them.
+    r"""Moving average of the weights of a segmentor, which predicts with them.
 
     .. math::
         \theta' \leftarrow \alpha_t \theta' + (1 - \alpha_t) \theta, \qquad
         \alpha_t = \min(1 - \tfrac{1}{t + 1}, \alpha)
 
-    at step t, counted from 0: it starts as a copy of the initialised network, and is
-    one after the first step too, unless a checkpoint brought a teacher. Its weights are
-    buffers, which are saved and resumed, and belong to no optimiser, no gradient of
-    other ranks and no export. Batch normalisation runs on the statistics of the
-    teacher's own batches where the segmentor's does, and then moves the teacher's own
-    running statistics.
+    at step t, counted from 0: the teacher starts as a copy of the initialised network
+    and copies it again in the first step, unless a checkpoint holds a teacher. Its
+    weights are buffers: they are saved and resumed, but neither optimised nor averaged
+    over ranks nor exported. Batch normalisation uses the statistics of the teacher's
+    own batches where the segmentor's does, and then moves the teacher's own running
+    statistics.
 
     Args:
-        segmentor: What to follow, a :class:`~cfcontra_mm.methods.UDASegmentor`: all
-            that it has so far but its auxiliary head, discriminators and other
-            teachers.
+        segmentor: The :class:`~cfcontra_mm.methods.UDASegmentor` to follow, without its
+            auxiliary head, discriminators and other teachers.
         momentum: Largest momentum :math:`\alpha`, in [0, 1).
-        after_step: Whether :math:`\alpha_t` belongs to the step before, as where the
-            published code moves the teacher after the optimiser.
+        after_step: Whether to use the :math:`\alpha_t` of the step before, for methods
+            whose published code moves the teacher after the optimiser.
     """
+
+    steps: Tensor
 
     def __init__(
         self, segmentor: nn.Module, momentum: float, after_step: bool = False
@@ -42,7 +43,7 @@ class Teacher(SegmentorCopy):
 
     @torch.no_grad()
     def follow(self, segmentor: nn.Module) -> None:
-        """Move towards the segmentor's weights; once a step, in ``passes``."""
+        """Move towards the segmentor's weights; call it once a step, in ``passes``."""
         count = self.steps.clamp(min=1) if self.after_step else self.steps + 1
         share = (1 / count).clamp(min=1 - self.momentum)
         theirs = segmentor.state_dict(keep_vars=True)
@@ -50,16 +51,16 @@ class Teacher(SegmentorCopy):
             if name in self.followed:
                 own.lerp_(theirs[name], share.to(own.dtype))
             else:
-                # The statistics that a pretrained network brings.
+                # Take over the running statistics of a pretrained network.
                 own.copy_(torch.where(self.steps == 0, theirs[name], own))
         self.steps += 1
 
     @torch.no_grad()
     def forward(self, segmentor: nn.Module, images: Tensor) -> Tensor:
-        """Logits of images, (N, C, H, W), without dropout.
+        """Compute logits of images, (N, C, H, W), without dropout.
 
         Args:
-            segmentor: Whose ``encode_decode`` the weights are for.
+            segmentor: Segmentor that the weights are for.
             images: Normalised images, (N, 3, H, W).
         """
         with without_dropout(segmentor):

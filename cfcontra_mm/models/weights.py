@@ -1,4 +1,4 @@
-"""Weights from files, which are read without running code, and from downloads."""
+"""Read weights from files and downloads, without running code that they may hold."""
 
 from __future__ import annotations
 
@@ -12,34 +12,35 @@ from zipfile import is_zipfile
 import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer, MMLogger
+from numpy._core import multiarray
 from torch import Tensor, nn
 
 from cfcontra_mm.errors import InputError
 
 TRUST = 'pass --trust-checkpoint if you trust where it comes from'
 TENSORS_ALONE = (
-    'save its tensors alone, torch.save(state_dict, FILE), if you trust where it comes '
-    'from'
+    'if you trust where it comes from, save its tensors alone with '
+    'torch.save(state_dict, FILE)'
 )
-"""What to do about a file of weights that could run code."""
+"""Advice about a file of weights that could run code."""
 
 
 def read_checkpoint(
     path: str | Path,
-    map_location: str = 'cpu',
+    map_location: str | None = 'cpu',
     trust: bool = False,
     refused: str = TRUST,
 ) -> dict:
     """Read a checkpoint file without running code that it may hold.
 
     Args:
-        path: File that MMEngine or ``torch.save`` wrote.
+        path: File written by MMEngine or ``torch.save``.
         map_location: Device of the tensors.
-        trust: Whether the file may hold any Python object.
-        refused: What the message says to do about a file that needs ``trust``.
+        trust: Whether to load any Python object that the file holds.
+        refused: Advice in the error message about a file that needs ``trust``.
 
     Raises:
-        InputError: The file is missing, damaged, no checkpoint, or needs ``trust``.
+        InputError: The file is missing, damaged, not a checkpoint, or needs ``trust``.
     """
     if not Path(path).is_file():
         raise InputError(f'{path}: no such checkpoint file')
@@ -51,16 +52,15 @@ def read_checkpoint(
     except Exception as error:
         raise InputError(_why_unreadable(path, error, refused)) from error
     if not isinstance(checkpoint, dict):
-        raise InputError(f'{path}: no checkpoint; it holds no dict of weights')
+        raise InputError(f'{path}: not a checkpoint; it holds no dict of weights')
     if not trust:
-        # MMEngine would run this text, which it no longer writes, on resume.
+        # On resume MMEngine would run this text, which it no longer writes.
         checkpoint.get('meta', {}).pop('config', None)
     return checkpoint
 
 
 def _safe_globals() -> list:
-    """What MMEngine's own checkpoints hold beside tensors: the history of logs."""
-    multiarray = np._core.multiarray
+    """Return the types of MMEngine's own checkpoints: those of its log history."""
     dtypes = [getattr(np.dtypes, name) for name in np.dtypes.__all__]
     return [
         HistoryBuffer,
@@ -74,7 +74,7 @@ def _safe_globals() -> list:
 
 
 def _history_statistic(owner: type, name: str) -> object:
-    """``getattr`` for the methods that a pickled ``HistoryBuffer`` refers to."""
+    """Replace ``getattr`` for the methods that a pickled ``HistoryBuffer`` names."""
     if owner is not HistoryBuffer or name not in ('min', 'max', 'current', 'mean'):
         raise UnpicklingError(f'GLOBAL getattr of {name} is not allowed')
     return getattr(owner, name)
@@ -89,50 +89,51 @@ def _why_unreadable(path: str | Path, error: Exception, advice: str) -> str:
             f'{path}: holds more than weights ({what}), which could run any code; '
             f'{advice}'
         )
-    return f'{path}: truncated or not a checkpoint; restore it or name another'
+    return f'{path}: truncated or not a checkpoint; restore it or choose another'
 
 
 def weights_of(checkpoint: dict) -> dict[str, Tensor]:
-    """A checkpoint's state dict, by the names of the bare model."""
+    """Return a checkpoint's state dict, by the names of the unwrapped model."""
     state_dict = checkpoint.get('state_dict', checkpoint)
     return {key.removeprefix('module.'): value for key, value in state_dict.items()}
 
 
 def read_weights(path: str | Path, field: str) -> dict[str, Tensor]:
-    """The tensors of a file by their names.
+    """Read the tensors of a file, by their names.
 
     Args:
-        path: File of weights, or a checkpoint; or the address of one, which is
-            downloaded once.
-        field: The setting that names the file, for the messages.
+        path: File of weights or checkpoint, or its URL, which is downloaded once.
+        field: Setting that names the file, for the error messages.
 
     Raises:
-        InputError: The file is missing, damaged or holds no weights by name.
+        InputError: The file is missing, damaged or not a file of weights.
     """
     if '://' in str(path):
         path = _download(str(path), field)
     if not Path(path).is_file():
-        raise InputError(f'{path}: no such file; set {field} to a file of weights')
+        raise InputError(
+            f'{path}: no such file or directory; set {field} to a file of weights'
+        )
     return weights_of(read_checkpoint(path, refused=TENSORS_ALONE))
 
 
 def load_start(
     module: nn.Module, state: Mapping[str, Tensor], name: str, network: str
 ) -> None:
-    """Load the weights that a network starts from; what it has no use for is left out.
+    """Load the initial weights of a network; tensors that it does not have are ignored.
 
     Args:
         module: The network.
         state: Weights by the network's names.
-        name: Where they come from, for the messages.
-        network: What they must be of, for the messages.
+        name: File or name of the weights, for the error message and the log.
+        network: Name of the network, for the error message.
 
     Raises:
-        InputError: Some are missing or of another shape.
+        InputError: Tensors are missing or have another shape.
     """
     own = module.state_dict()
     fitting = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape}
-    # num_batches_tracked is absent from old files and means nothing here.
+    # Old files lack num_batches_tracked, which is not used.
     needed = {k for k in own if not k.endswith('num_batches_tracked')}
     missing = sorted(needed - fitting.keys())
     if missing:
@@ -146,17 +147,17 @@ def load_start(
 
 
 def torchvision_weights(name: str, network: str, field: str) -> dict[str, Tensor]:
-    """The first ImageNet weights of one of torchvision's networks.
+    """Return the first ImageNet weights of a network of torchvision.
 
     Args:
-        name: Of torchvision's enumeration, such as ``VGG19_Weights``.
-        network: Of the network, for the message.
-        field: The setting that asked for them, for the message.
+        name: Name of torchvision's enumeration, such as ``VGG19_Weights``.
+        network: Name of the network, for the error message.
+        field: Setting that asks for them, for the error message.
 
     Raises:
-        InputError: They cannot be downloaded.
+        InputError: The weights cannot be downloaded.
     """
-    import torchvision  # only here, so that all else runs without it
+    import torchvision  # here, so that all else runs without it
 
     weights = getattr(torchvision.models, name).IMAGENET1K_V1
     with _downloading(f'the ImageNet weights of {network}', weights.url, field):
@@ -164,7 +165,7 @@ def torchvision_weights(name: str, network: str, field: str) -> dict[str, Tensor
 
 
 def _download(url: str, field: str) -> Path:
-    """The file of an address in torch's cache; its name may hold the hash."""
+    """Return the file of a URL in torch's cache, whose name may hold its hash."""
     path = Path(torch.hub.get_dir(), 'checkpoints', url.rsplit('/', 1)[-1])
     if not path.exists():
         found = torch.hub.HASH_REGEX.search(path.name)

@@ -1,4 +1,4 @@
-"""Bars that are made of nothing but HTML, with the figure beside each."""
+"""Bar charts in plain HTML, with the number beside each bar."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ def bars(
     signed: bool = False,
     muted: Collection[str] = (),
 ) -> str:
-    """A bar a value, from the left, or from the middle if they are signed.
+    """Draw one bar per value, from the left, or from the middle if signed.
 
     Args:
-        values: Numbers by their labels; one that is NaN has no bar.
-        limit: The number whose bar is the longest.
-        unit: Of the numbers, for those who hear the page.
+        values: Numbers by their labels; NaN has no bar.
+        limit: Number that corresponds to the full length.
+        unit: Description of the numbers, for screen readers.
         signed: Whether numbers may be negative.
-        muted: Labels whose bars stand back.
+        muted: Labels whose bars are drawn in a muted colour.
     """
     rows = ''.join(
         f'<tr><th scope="row">{escape(label)}</th>'

@@ -1,4 +1,4 @@
-"""An HTML page in one file: its pictures, style and script are inside it."""
+"""An HTML page in a single file, with images, style and script embedded."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 RESOLUTION = 110
-"""Of figures, in dots per inch."""
-# The browser asks a server for an icon unless the page names one.
+"""Resolution of figures in dots per inch."""
+# A browser requests an icon from the server unless the page names one.
 NO_ICON = '<link rel="icon" href="data:,">'
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page.
+    """A section of the page.
 
     Args:
-        name: Its heading.
-        body: HTML; an empty one leaves the section out.
+        name: Heading.
+        body: HTML; a section without a body is left out.
     """
 
     name: str
@@ -36,12 +36,12 @@ class Section:
 
 
 def page(title: str, lead: str, sections: Sequence[Section]) -> str:
-    """The whole page.
+    """Build the page, with a table of contents.
 
     Args:
         title: Heading, plain text.
-        lead: HTML below it.
-        sections: Parts, with a table of contents above them.
+        lead: HTML below the heading.
+        sections: Sections of the page.
     """
     shown = [section for section in sections if section.body]
     entries = (f'<a href="#{s.anchor}">{escape(s.name)}</a>' for s in shown)
@@ -72,17 +72,17 @@ def _asset(name: str) -> str:
 
 
 def paragraphs(text: str) -> str:
-    """Plain text, a paragraph a line."""
+    """Format plain text as paragraphs, one per line."""
     return ''.join(f'<p>{escape(line)}</p>' for line in text.splitlines())
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]], name: str) -> str:
-    """A table whose first column names its rows; it scrolls by itself if it is wide.
+    """Build a table whose first column names its rows; a wide one scrolls sideways.
 
     Args:
-        headings: Plain text.
+        headings: Headings, plain text.
         rows: Cells, plain text.
-        name: What the table holds, for those who hear the page.
+        name: Description of the table, for screen readers.
     """
     head = ''.join(f'<th scope="col">{escape(heading)}</th>' for heading in headings)
     body = ''.join(_table_row(row) for row in rows)
@@ -99,17 +99,17 @@ def _table_row(row: Sequence[str]) -> str:
 
 
 def details(summary: str, body: str, is_open: bool = False) -> str:
-    """A part that opens on a click."""
+    """Build a part that opens on a click."""
     state = ' open' if is_open else ''
     return f'<details{state}><summary>{escape(summary)}</summary>{body}</details>'
 
 
 def figure(content: Figure, alt: str) -> str:
-    """A figure inside the page; it scrolls by itself where it would be too small.
+    """Embed a figure in the page; it scrolls sideways instead of being shrunk.
 
     Args:
         content: The figure.
-        alt: What it shows in words.
+        alt: Description of the figure in words.
     """
     stream = io.BytesIO()
     content.savefig(stream, dpi=RESOLUTION)
@@ -119,12 +119,12 @@ def figure(content: Figure, alt: str) -> str:
     )
 
 
-def picture(content: Image.Image, alt: str) -> str:
-    """A picture inside the page.
+def image(content: Image.Image, alt: str) -> str:
+    """Embed an image in the page.
 
     Args:
-        content: The picture.
-        alt: What it shows in words.
+        content: The image.
+        alt: Description of the image in words.
     """
     stream = io.BytesIO()
     content.save(stream, 'PNG', optimize=True)

@@ -1,11 +1,12 @@
-"""The report of a study: its sections, made of what the runs left."""
+"""The report of a study: its sections, made from the results of its runs."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from cfcontra_mm.benchmark.study import Study
 from cfcontra_mm.benchmark.tables.formats import Table, table_cells
@@ -17,8 +18,8 @@ from cfcontra_mm.benchmark.tables.selections import (
 from cfcontra_mm.files import write_whole
 
 from .charts import bars
+from .images import confusion_matrices, feature_map, image_slider, training_curves
 from .page import Section, details, page, paragraphs, table
-from .pictures import confusion_matrices, feature_map, image_slider, training_curves
 from .source import Source, read_source
 
 LEAD = (
@@ -30,26 +31,26 @@ LEAD = (
 def write_report(study: Study, out: Path, seeds: Sequence[int] = ()) -> Path:
     """Write ``report.html`` beside a study's results.
 
-    What needs the folders of the runs or the data is left out, with a sentence that
-    says so, where they are gone.
+    A section that needs missing data or folders of runs is replaced by a sentence that
+    says so.
 
     Args:
-        study: What was compared.
+        study: The study.
         out: Folder of the study's results.
-        seeds: In place of the study's seeds.
+        seeds: Seeds to use instead of the study's.
 
     Returns:
         The file.
 
     Raises:
-        InputError: There are no results, or they do not belong together.
+        InputError: There are no results, or their images or classes differ.
     """
     source = read_source(study, out, seeds)
     sections = [
         Section('Results', _results(source.table)),
         Section('Published figures', _published(source.table)),
         Section('Gains by class', _gains(source.table)),
-        Section('Selection of the checkpoint', _selections(source)),
+        Section('Checkpoint selection', _selections(source)),
         Section('Training curves', training_curves(source)),
         Section('Images', image_slider(source)),
         Section('Feature map', feature_map(source)),
@@ -68,18 +69,19 @@ def _results(found: Table) -> str:
 
 
 def _published(found: Table) -> str:
-    """Each row's mIoU beside that of its paper."""
+    """Show the mIoU of each row beside that of its paper."""
     printed = {row.name for row in found.rows if row.status == 'published'}
-    shown = [row for row in found.rows if row.name in printed and row.miou]
     values = {
         f'{row.name}, {"published" if row.status == "published" else "ours"}': row.miou
-        for row in shown
+        for row in found.rows
+        # A paper's figure may be a string.
+        if row.name in printed and isinstance(row.miou, float | int)
     }
     if not values:
         return ''
     note = (
-        'mIoU in percent. Published figures are of the papers, on their data and with '
-        'their networks; only the order of the methods can be compared.'
+        'mIoU in percent. Published figures are from the papers, with their data and '
+        'networks; only the order of the methods can be compared.'
     )
     muted = [label for label in values if label.endswith(', published')]
     limit = max(values.values())
@@ -87,9 +89,9 @@ def _published(found: Table) -> str:
 
 
 def _gains(found: Table) -> str:
-    """IoU of every class above the baseline's, a chart a row."""
+    """Show the gain in IoU of every class over the baseline, one chart per row."""
     done = {row.name: row for row in found.rows if row.status == 'done'}
-    baseline = done.pop(found.study.baseline, None)
+    baseline = done.pop(found.study.baseline, None) if found.study.baseline else None
     if not baseline or not done:
         return ''
     gains = {
@@ -99,11 +101,11 @@ def _gains(found: Table) -> str:
     adapted = [name for name in gains if name != found.study.oracle] or [*gains]
     numbers = (v for g in gains.values() for v in g.values() if not math.isnan(v))
     limit = max(map(abs, numbers), default=0.0)
-    note = f'IoU above {baseline.name}, in points, mean over the seeds.'
+    note = f'Gain in IoU over {baseline.name} in percentage points, mean over seeds.'
     charts = (
         details(
             f'{name}: {done[name].gain:+.1f} mIoU',
-            bars(values, limit, f'IoU of {name} above {baseline.name}', signed=True),
+            bars(values, limit, f'Gain of {name} over {baseline.name}', signed=True),
             is_open=name == adapted[-1],
         )
         for name, values in gains.items()
@@ -116,7 +118,7 @@ def _selections(source: Source) -> str:
     if not rows:
         return ''
     headings, cells = selection_cells(rows)
-    return table(headings, cells, 'Selection of the checkpoint') + paragraphs(CAPTION)
+    return table(headings, cells, 'Checkpoint selection') + paragraphs(CAPTION)
 
 
 RUN_HEADINGS = [
@@ -133,11 +135,11 @@ def _runs(source: Source) -> str:
     return table(RUN_HEADINGS, rows, 'Runs')
 
 
-def _run_cells(line: dict) -> list[str]:
+def _run_cells(line: Mapping[str, Any]) -> list[str]:
     if line['status'] != 'done':
         return [f'failed: {line["error"]}', *[''] * (len(RUN_HEADINGS) - 2)]
     git = line['git'] or {}
-    commit = git.get('commit', '')[:10] + ('+' if git.get('dirty') else '')
+    commit = (git.get('commit') or '')[:10] + ('+' if git.get('dirty') else '')
     environment = line['environment']
     resumed = line['resumed_from']
     return [

@@ -17,15 +17,18 @@ NUM_IMAGES = 4
 
 
 def write_sheet(study: Study, out: Path, seeds: Sequence[int] = ()) -> str:
-    """Write ``sheet.png``: images, their labels and what every row predicts.
+    """Write ``sheet.png``: images, their labels and the predictions of every row.
 
     Args:
-        study: What was compared.
+        study: The study.
         out: Folder of the study's results.
-        seeds: In place of the study's seeds; the first one is shown.
+        seeds: Seeds to use instead of the study's; the first one is shown.
 
     Returns:
-        What was written, or why nothing was.
+        A message: the file that was written, or why none was.
+
+    Raises:
+        InputError: There are no results, or their images or classes differ.
     """
     folders = read_source(study, out, seeds).folders()
     predictions = {

@@ -1,4 +1,4 @@
-"""What a report is made of."""
+"""The source of a report: a study's table and results."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Source:
     """A study's results.
 
     Args:
-        out: Folder of the study's results.
-        table: Its table.
+        out: Folder of the results.
+        table: Table of the study.
         results: Results by (row, seed).
     """
 
@@ -31,11 +31,11 @@ class Source:
 
     @property
     def seed(self) -> int:
-        """The seed whose pictures are shown."""
+        """The seed whose images are shown."""
         return self.table.seeds[0]
 
     def folders(self) -> dict[str, Path]:
-        """Folders of the runs with that seed, those that are still there, by row."""
+        """Return the existing folders of the runs with that seed, by row."""
         found = {}
         for row in self.study.measured():
             result = self.results.get((row.name, self.seed))
@@ -46,14 +46,14 @@ class Source:
 
 
 def read_source(study: Study, out: Path, seeds: Sequence[int] = ()) -> Source:
-    """Read what is in the folder of a study's results.
+    """Read the results of a study.
 
     Args:
-        study: What was compared.
+        study: The study.
         out: Folder of the study's results.
-        seeds: In place of the study's seeds.
+        seeds: Seeds to use instead of the study's.
 
     Raises:
-        InputError: There are no results, or they do not belong together.
+        InputError: There are no results, or their images or classes differ.
     """
     return Source(out, *read_table(study, out, seeds))

@@ -1,7 +1,7 @@
-"""From a scene to pixels: which shape is seen where, and where in the world that is.
+"""Rasterise a scene: which shape each pixel shows, and which point in the world.
 
-All coordinates of edges are integers, in sixteenths of a pixel, and what is computed
-per pixel are single, correctly rounded operations: every machine draws the same.
+The coordinates of edges are integers, in sixteenths of a pixel, and all computations
+per pixel are single, correctly rounded operations, so every machine draws the same.
 """
 
 from __future__ import annotations
@@ -12,16 +12,20 @@ import numpy as np
 
 from cfcontra_mm.toystreets.scene import Camera, Scene, Shape
 
-_SUB = 16  # steps of a pixel in which corners are placed
-_FARTHEST = 600.0  # metres; what is farther, as the sky at the horizon, looks as there
+_SUB = 16  # subdivisions of a pixel, in which corners are placed
+_FARTHEST = 600.0  # metres; depths beyond, as of the sky at the horizon, are clipped
 
 
 class Surface(NamedTuple):
-    """What every pixel shows; float32 arrays (H, W), metres.
+    """What each pixel shows, in arrays (H, W).
 
-    `shape` is the index of the visible shape, `depth` its distance along z, `across`
-    and `along` the coordinates on its plane: (z, y), (x, z) or (x, y). `scale` is the
-    number of pixels per metre there.
+    Attributes:
+        shape: Index of the visible shape, uint16.
+        depth: Distance along z in metres, float32.
+        across: First coordinate on the shape's plane in metres, float32: z, x or x for
+            the axes x, y and z.
+        along: Second coordinate on the plane in metres, float32: y, z or y.
+        scale: Pixels per metre, float32.
     """
 
     shape: np.ndarray
@@ -32,7 +36,15 @@ class Surface(NamedTuple):
 
 
 def rasterise(scene: Scene, size: tuple[int, int]) -> np.ndarray:
-    """The index of the shape that each pixel's centre sees: (H, W) uint16."""
+    """Return the index of the shape seen at each pixel's centre.
+
+    Args:
+        scene: The scene.
+        size: Width and height in pixels.
+
+    Returns:
+        Indices into ``scene.shapes``, (H, W), uint16.
+    """
     polygons = [shape.points for shape in scene.shapes]
     lengths = np.array([len(points) for points in polygons])
     canvas = np.zeros((size[1], size[0]), np.uint16)
@@ -41,7 +53,7 @@ def rasterise(scene: Scene, size: tuple[int, int]) -> np.ndarray:
 
 
 def _project(scene: Scene, lengths: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """All corners in the picture, (sum of lengths, 2) int64, sixteenths of a pixel."""
+    """Project all corners, to (sum of lengths, 2), int64, in sixteenths of a pixel."""
     width, height = size
     camera = scene.camera
     pairs = [pair for shape in scene.shapes for pair in shape.points]
@@ -58,36 +70,35 @@ def _project(scene: Scene, lengths: np.ndarray, size: tuple[int, int]) -> np.nda
 
 
 def fill_convex(canvas: np.ndarray, corners: np.ndarray, lengths: np.ndarray) -> None:
-    """Paints polygons over one another: a pixel gets the index of the last that has it.
+    """Fill convex polygons with their indices, each over those before it.
 
-    A polygon has the pixels whose centres lie inside.
+    A polygon covers the pixels whose centres lie inside it.
 
     Args:
-        canvas: (H, W), changed in place.
-        corners: (N, 2) int64, (x, y) in sixteenths of a pixel; those of one convex
-            polygon after those of another.
-        lengths: (P,) the number of corners of each polygon.
+        canvas: Index of each pixel's polygon, (H, W), changed in place.
+        corners: (x, y) in sixteenths of a pixel, (N, 2), int64, polygon by polygon.
+        lengths: Number of corners of each polygon, (P,).
     """
     height, width = canvas.shape
     polygon, row, begin, end = _spans(corners, lengths, height)
     begin, end = np.clip(_first_centre(begin), 0, width), _first_centre(end)
     counts = np.maximum(np.minimum(end, width) - begin, 0)
     starts = row * width + begin
-    # numbering the pixels of all spans one after the other
+    # Number the pixels of all spans one after the other.
     skipped = starts - np.cumsum(counts) + counts
     pixels = np.arange(counts.sum()) + np.repeat(skipped, counts)
     canvas.reshape(-1)[pixels] = np.repeat(polygon, counts)
 
 
 def _first_centre(position: np.ndarray) -> np.ndarray:
-    """The first pixel whose centre is not before a position in sixteenths."""
+    """Return the first pixel whose centre is not before a position in sixteenths."""
     return (position + _SUB // 2 - 1) // _SUB
 
 
 def _spans(
     corners: np.ndarray, lengths: np.ndarray, height: int
 ) -> tuple[np.ndarray, ...]:
-    """Every row of every polygon: polygon, row, and where it begins and ends."""
+    """Return polygon, row, begin and end of every row of every polygon."""
     firsts = np.cumsum(lengths) - lengths
     rows = np.clip(_first_centre(corners[:, 1]), 0, height)
     top, bottom = np.minimum.reduceat(rows, firsts), np.maximum.reduceat(rows, firsts)
@@ -98,7 +109,7 @@ def _spans(
     following = np.arange(len(corners)) + 1
     following[firsts + lengths - 1] = firsts
     place = np.repeat(offsets - top, lengths)
-    # a row of a convex polygon crosses one edge on its way down and one on its way up
+    # Each row of a convex polygon crosses one edge that goes down and one that goes up.
     down = _crossings(corners, corners[following], rows, rows[following], place)
     up = _crossings(corners[following], corners, rows[following], rows, place)
     return polygon, row, np.minimum(down, up), np.maximum(down, up)
@@ -108,7 +119,7 @@ def _crossings(
     upper: np.ndarray, lower: np.ndarray, first: np.ndarray, last: np.ndarray,
     place: np.ndarray,
 ) -> np.ndarray:  # fmt: skip
-    """Where the edges that go down cross the rows, in the order of the spans."""
+    """Return where the edges that go down cross the rows, in the order of the spans."""
     counts = np.maximum(last - first, 0)
     edge = np.repeat(np.arange(len(counts)), counts)
     row = np.arange(len(edge)) - np.repeat(np.cumsum(counts) - counts - first, counts)
@@ -119,7 +130,12 @@ def _crossings(
 
 
 def locate(scene: Scene, canvas: np.ndarray) -> Surface:
-    """Where in the world each pixel lies; see `Surface`."""
+    """Locate what each pixel shows in the world.
+
+    Args:
+        scene: The scene.
+        canvas: Index of each pixel's shape, (H, W), as :func:`rasterise` returns it.
+    """
     height, width = canvas.shape
     camera = scene.camera
     x = np.arange(width, dtype=np.float32) + np.float32(0.5 - camera.centre * width)
@@ -137,7 +153,7 @@ def locate(scene: Scene, canvas: np.ndarray) -> Surface:
 
 
 def _plane(shape: Shape, camera: Camera) -> tuple[float, ...]:
-    """1 / depth as a linear function of the picture, and which axes span the plane."""
+    """Return 1 / depth as a linear function of the image, and the plane's axes."""
     if shape.axis == 'x':
         return 1 / shape.at, 0, 0, 1, 1
     if shape.axis == 'y':

@@ -1,4 +1,4 @@
-"""The Cityscapes label ids and their colours, as far as ToyStreets uses them."""
+"""The Cityscapes label ids and colours that ToyStreets uses."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ COLOURS = {
 
 
 def palette() -> list[int]:
-    """256 RGB triples in a row, for a P-mode PNG of label ids; void is black."""
+    """Return the palette of a P-mode PNG of label ids: 256 RGB triples, void black."""
     flat = [0] * 768
     for name, colour in COLOURS.items():
         flat[3 * IDS[name] : 3 * IDS[name] + 3] = colour

@@ -1,6 +1,6 @@
-"""The two looks: what colour and grain things have, and what the lens does to them.
+"""The two looks: colours and grain of all things, and effects of light and lens.
 
-`game` is a clean rendering; `camera` is a photograph. They differ as a whole (light,
+``game`` is a clean rendering; ``camera`` is a photograph. They differ globally (light,
 tint, contrast, haze, lens and sensor, which a global style transfer can undo) and class
 by class: every paint has its own colours and its own grain in each look.
 """
@@ -21,7 +21,14 @@ Colour = tuple[int, int, int]
 
 
 class Paint(NamedTuple):
-    """Colours to choose from and the strength of the grain, per look; `cell` in m."""
+    """Colours and grain of a material.
+
+    Attributes:
+        game: Colours to choose from in the look ``game``, RGB, 0-255.
+        camera: Colours to choose from in the look ``camera``.
+        grain: Strength of the grain in the looks ``game`` and ``camera``, a share.
+        cell: Size of the grain in metres.
+    """
 
     game: tuple[Colour, ...]
     camera: tuple[Colour, ...]
@@ -32,8 +39,10 @@ class Paint(NamedTuple):
 class Grid(NamedTuple):
     """A pattern of rectangles in a second paint on the plane of a shape.
 
-    The `period` across and along is in metres, `share` is the part of it that the
-    rectangle takes, `paint` its name.
+    Attributes:
+        period: Period across and along, in metres.
+        share: Share of the period that the rectangle covers, across and along.
+        paint: Name of the second paint.
     """
 
     period: tuple[float, float]
@@ -270,13 +279,18 @@ GRIDS = {
 
 
 class Style(NamedTuple):
-    """What light, air, lens and sensor do in one look; ranges are drawn per picture.
+    """Effects of light, air, lens and sensor in a look, drawn from ranges per image.
 
-    `gain` is per channel (low, high), `contrast` and `saturation` are factors,
-    `sight` the distance in metres at which haze takes half the light, `haze` its
-    colour, `vignette` the loss of light in the corners, `blur` the share of a
-    three-pixel blur, `noise` the half width of the sensor's noise in grey levels and
-    `quality` that of the JPEG, 0 for none.
+    Attributes:
+        gain: Range of the factor of each channel.
+        contrast: Range of the factor around mid grey.
+        saturation: Range of the factor around the grey value.
+        sight: Range of the distance in metres at which haze absorbs half of the light.
+        haze: Colour of the haze.
+        vignette: Range of the share of light lost in the corners.
+        blur: Range of the weight of a three-pixel blur.
+        noise: Range of the half width of the sensor noise, in grey levels.
+        quality: Range of the JPEG quality, 0 for no compression.
     """
 
     gain: tuple[tuple[float, float], ...]
@@ -317,7 +331,17 @@ STYLES = {
 
 
 def shade(scene: Scene, surface: Surface, look: str, dice: Dice) -> np.ndarray:
-    """The picture of a scene in a look, (H, W, 3) uint8 RGB."""
+    """Colour a scene in a look.
+
+    Args:
+        scene: The scene.
+        surface: What each pixel shows of it.
+        look: ``'game'`` or ``'camera'``.
+        dice: Random numbers of the image.
+
+    Returns:
+        The image, RGB, uint8, (H, W, 3).
+    """
     style = STYLES[look]
     image = _reflected(scene, surface, look, dice.integer(0, 1 << 30))
     image = _haze(image, surface.depth, style, dice)
@@ -332,17 +356,18 @@ def shade(scene: Scene, surface: Surface, look: str, dice: Dice) -> np.ndarray:
 
 
 def _reflected(scene: Scene, surface: Surface, look: str, salt: int) -> np.ndarray:
-    """Paint, pattern and grain: (3, H, W) float32 grey levels."""
+    """Apply paint, pattern and grain; return grey levels, (3, H, W), float32."""
     rows = np.array([_coat(s, look) for s in scene.shapes], np.float32).T
     coat = rows[:, surface.shape]
-    colour, second, grid, grain, cell = coat[:3], coat[3:6], coat[6:10], *coat[10:]
+    colour, second, grid = coat[:3], coat[3:6], coat[6:10]
+    grain, cell = coat[10:]
     mark = _pattern(surface, grid)
     colour = colour + mark * (second - colour)
     return colour * (1 + grain * _grain(surface, cell, salt))
 
 
 def _coat(shape: Shape, look: str) -> tuple[float, ...]:
-    """A shape's two colours, the grid between them, and its grain."""
+    """Return a shape's two colours, their pattern, and its grain."""
     paint, grid = PAINTS[shape.paint], GRIDS.get(shape.paint)
     first = _pick(paint, look, shape)
     second = _pick(PAINTS[grid.paint], look, shape) if grid else first
@@ -351,7 +376,7 @@ def _coat(shape: Shape, look: str) -> tuple[float, ...]:
 
 
 def _pick(paint: Paint, look: str, shape: Shape) -> tuple[float, ...]:
-    """One of the paint's colours, a little lighter or darker, in the shape's light."""
+    """Pick a colour of the paint, slightly varied, and apply the shape's shade."""
     colours = getattr(paint, look)
     place = shape.pick * len(colours)
     chosen = int(place)
@@ -360,9 +385,9 @@ def _pick(paint: Paint, look: str, shape: Shape) -> tuple[float, ...]:
 
 
 def _pattern(surface: Surface, grid: np.ndarray) -> np.ndarray:
-    """How much each pixel shows the grid's rectangles, in [0, 1], (H, W).
+    """Return the weight of the grid's rectangles in each pixel, in [0, 1], (H, W).
 
-    Far away, where a period falls below a few pixels, the pattern fades to its mean.
+    Where a period covers less than a few pixels, the pattern fades to its mean.
     """
     across, along = surface.across / grid[0], surface.along / grid[1]
     inside = (across - np.floor(across) < grid[2]) & (along - np.floor(along) < grid[3])
@@ -372,9 +397,9 @@ def _pattern(surface: Surface, grid: np.ndarray) -> np.ndarray:
 
 
 def _grain(surface: Surface, cell: np.ndarray, salt: int) -> np.ndarray:
-    """Noise in [-1, 1] fixed to the world's surfaces, in cells and in clumps of them.
+    """Return noise in [-1, 1] that sticks to the surfaces, at two scales.
 
-    Cells below a pixel average out.
+    Cells smaller than a pixel average out.
     """
     fine = _cells(surface, cell, salt)
     coarse = _cells(surface, cell * 4, salt + 1)
@@ -382,7 +407,7 @@ def _grain(surface: Surface, cell: np.ndarray, salt: int) -> np.ndarray:
 
 
 def _cells(surface: Surface, cell: np.ndarray, salt: int) -> np.ndarray:
-    """One random number in [-1, 1] for every square cell of every plane."""
+    """Return a random number in [-1, 1] for every square cell of every plane."""
     column = np.floor(surface.across / cell).astype(np.int64).astype(np.uint32)
     row = np.floor(surface.along / cell).astype(np.int64).astype(np.uint32)
     mixed = column * np.uint32(0x9E3779B1) ^ row * np.uint32(0x85EBCA77)
@@ -398,7 +423,7 @@ def _haze(image: np.ndarray, depth: np.ndarray, style: Style, dice: Dice) -> np.
 
 
 def _develop(image: np.ndarray, style: Style, dice: Dice) -> np.ndarray:
-    """Gain per channel, saturation around the grey value, contrast around mid grey."""
+    """Apply the gain of each channel, the saturation and the contrast."""
     gain = np.array([dice.real(*span) for span in style.gain], np.float32)
     image = image * gain[:, None, None]
     grey = (image[0] + image[1] * 2 + image[2]) / 4
@@ -415,7 +440,7 @@ def _vignette(image: np.ndarray, loss: float) -> np.ndarray:
 
 
 def _blur(image: np.ndarray, share: float) -> np.ndarray:
-    """Mixes in a binomial blur, whose reach grows with the picture's width."""
+    """Mix in a binomial blur, whose radius grows with the image's width."""
     step = max(1, image.shape[2] // 512)
     wide = np.pad(image, ((0, 0), (step, step), (step, step)), mode='edge')
     rows = wide[:, : -2 * step] + 2 * wide[:, step:-step] + wide[:, 2 * step :]
@@ -425,7 +450,7 @@ def _blur(image: np.ndarray, share: float) -> np.ndarray:
 
 
 def _noise(image: np.ndarray, dice: Dice, level: float) -> np.ndarray:
-    """Triangular noise, stronger in the light than in the dark."""
+    """Add triangular noise, stronger in bright pixels than in dark ones."""
     planes = dice.noise(2, *image.shape).astype(np.float32)
     spread = np.float32(level / 255) * (0.5 + image / 255)
     return image + spread * (planes[0] - planes[1])

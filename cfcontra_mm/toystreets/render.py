@@ -1,4 +1,4 @@
-"""One picture and its labels."""
+"""Render an image and its labels."""
 
 from __future__ import annotations
 
@@ -8,32 +8,33 @@ from cfcontra_mm.errors import InputError
 from cfcontra_mm.toystreets import draw, looks, scene
 from cfcontra_mm.toystreets.dice import Dice
 
-# Raise it with every change of a pixel: data on disk is told apart by it.
+# Increase it with every change of a pixel: data on disk are recognised by it.
 VERSION = 1
 
 
 def render(
     look: str, index: int, seed: int = 0, size: tuple[int, int] = (256, 128)
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draws street number `index` of one look.
+    """Render street number ``index`` of a look.
 
-    The street is the same at every size; streets of the two looks are not related.
+    The street is the same at every size; streets of the two looks are unrelated.
 
     Args:
-        look: 'game' or 'camera'.
-        index: any non-negative integer.
-        seed: any non-negative integer.
-        size: width and height in pixels; the scene is made for twice as wide as high.
+        look: ``'game'`` or ``'camera'``.
+        index: Number of the street, not negative.
+        seed: Seed of all streets, not negative.
+        size: Width and height in pixels, at least 16; scenes are made for a width of
+            twice the height.
 
     Returns:
-        The image, (H, W, 3) uint8 RGB, and the label, (H, W) uint8 Cityscapes label
-        ids (not trainIds). Both are the same on every machine.
+        The image, RGB, uint8, (H, W, 3), and its Cityscapes label ids (not trainIds),
+        uint8, (H, W). Both are the same on every machine.
 
     Raises:
-        InputError: the look is unknown or a number is out of range.
+        InputError: The look is unknown or a number is out of range.
     """
     if look not in looks.STYLES:
-        raise InputError(f'look {look!r} is unknown: choose game or camera')
+        raise InputError(f'look: unknown look {look!r}; use game or camera')
     check_numbers(index, seed, size)
     key = seed, list(looks.STYLES).index(look), index
     street = scene.compose(Dice(*key, 0), look)
@@ -44,8 +45,10 @@ def render(
 
 
 def check_numbers(index: int, seed: int, size: tuple[int, int]) -> None:
-    """Raises InputError if a number given to `render` is out of range."""
+    """Raise an ``InputError`` if a number given to ``render`` is out of range."""
     if index < 0 or seed < 0:
-        raise InputError(f'index {index}, seed {seed}: neither may be negative')
+        raise InputError(f'index {index}, seed {seed}: must not be negative')
     if min(size) < 16:
-        raise InputError(f'size {size[0]}x{size[1]}: choose at least 16 pixels each')
+        raise InputError(
+            f'size {size[0]}x{size[1]}: width and height must be at least 16 pixels'
+        )

@@ -1,8 +1,8 @@
-"""The layout of a little street: what stands where, before any colour is chosen.
+"""The layout of a street: what stands where, before any colour is chosen.
 
 The world is in metres: x to the right, y up from the ground, z away from the camera,
-which looks along the street at x = 0. Everything is built of flat convex polygons that
-face an axis. A scene lists them from far to near, as a painter would work.
+which looks along the street at x = 0. Everything is built of flat convex polygons
+perpendicular to an axis. A scene lists them from far to near (painter's algorithm).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from cfcontra_mm.toystreets.dice import Dice
 from cfcontra_mm.toystreets.labels import IDS
 from cfcontra_mm.toystreets.sprites import Part, Points, bar, box, disc
 
-# How often a thing occurs in a picture of each look: chances in [0, 1], mean numbers
-# above. The looks differ as mildly as GTA5 and Cityscapes do.
+# How often things occur in an image of each look: probabilities, and for person and
+# sign mean numbers. The looks differ as mildly as GTA5 and Cityscapes do.
 OCCURRENCE = {
     'game': dict(
         train=0.34, bus=0.40, truck=0.52, motorcycle=0.62, bicycle=0.62, ridden=0.55,
@@ -40,7 +40,14 @@ FAR = 110.0
 
 
 class Camera(NamedTuple):
-    """A pinhole: lengths are in picture widths, `horizon` in picture heights."""
+    """A pinhole camera.
+
+    Attributes:
+        focal: Focal length, in image widths.
+        height: Height above the ground, in metres.
+        centre: Position of x = 0, in image widths from the left.
+        horizon: Position of the horizon, in image heights from the top.
+    """
 
     focal: float
     height: float
@@ -49,10 +56,16 @@ class Camera(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """A flat polygon on the plane where the axis has the value `at`.
+    """A flat polygon in a plane perpendicular to an axis.
 
-    Points are (z, y) for axis x, (x, z) for axis y and (x, y) for axis z, in metres.
-    `shade` darkens the paint, `pick` in [0, 1) chooses among its colours.
+    Attributes:
+        label: Cityscapes label id.
+        paint: Name of the paint.
+        axis: ``'x'``, ``'y'`` or ``'z'``.
+        at: Position of the plane on the axis, in metres.
+        points: Corners in metres: (z, y) for axis x, (x, z) for y, (x, y) for z.
+        shade: Factor of the brightness.
+        pick: Number in [0, 1) that selects one of the paint's colours.
     """
 
     label: int
@@ -65,7 +78,16 @@ class Shape(NamedTuple):
 
 
 class Side(NamedTuple):
-    """One side of the street; distances are from x = 0, `sign` is -1 for the left."""
+    """One side of the street.
+
+    Attributes:
+        sign: -1 for the left, 1 for the right.
+        kerb: Distance of the kerb from x = 0, in metres.
+        walk: Distance of the outer edge of the sidewalk.
+        line: Distance of the building line.
+        parking: Whether there is a parking lane.
+        light: Brightness of the facades.
+    """
 
     sign: int
     kerb: float
@@ -76,15 +98,23 @@ class Side(NamedTuple):
 
 
 class Scene(NamedTuple):
+    """A camera and the shapes that it sees, from far to near."""
+
     camera: Camera
     shapes: list[Shape]
 
 
 Things = list[tuple[float, list[Shape]]]
+"""Things on the street: the distance and the shapes of each."""
 
 
 def compose(dice: Dice, look: str) -> Scene:
-    """Lays out one street with the frequencies of a look, 'game' or 'camera'."""
+    """Compose a street with the frequencies of a look.
+
+    Args:
+        dice: Random numbers of the street.
+        look: ``'game'`` or ``'camera'``.
+    """
     odds = OCCURRENCE[look]
     camera = Camera(
         focal=dice.real(0.74, 0.86),
@@ -114,8 +144,8 @@ def sprite(
     dice: Dice, parts: tuple[Part, ...], x: float, y: float, z: float,
     scale: tuple[float, float] = (1.0, 1.0), shade: float = 1.0,
 ) -> list[Shape]:  # fmt: skip
-    """An upright sprite at (x, y, z); equal paints of its parts get equal colours."""
-    pick = defaultdict(dice.real)
+    """Place an upright sprite at (x, y, z); parts of one paint get one colour."""
+    pick: defaultdict[str, float] = defaultdict(dice.real)
     across, up = scale
     return [
         Shape(
@@ -144,7 +174,7 @@ def _flat(
 
 
 def _sky(dice: Dice) -> list[Shape]:
-    """A ceiling over the world, so that haze thickens toward the horizon."""
+    """Make the sky, a ceiling over the world: haze thickens toward the horizon."""
     ceiling = Shape(
         IDS['sky'], 'sky', 'y', 60.0, box(-4000, 40, 4000, 9000), 1.0, dice.real()
     )
@@ -177,7 +207,7 @@ def _ground(dice: Dice, left: Side, right: Side) -> list[Shape]:
 
 
 def _road_surface(dice: Dice, left: Side, right: Side, pick: float) -> list[Shape]:
-    """Patches, the shadow of one side's houses, lane markings and crossings."""
+    """Make patches, the shadow of the houses, lane markings and crossings."""
     shapes = []
     for _ in range(dice.integer(0, 4)):
         x, z = dice.real(-left.kerb, right.kerb - 1.5), dice.real(5, 30)
@@ -205,7 +235,7 @@ def _road_surface(dice: Dice, left: Side, right: Side, pick: float) -> list[Shap
 
 
 def _backdrop(dice: Dice) -> list[Shape]:
-    """What closes the street at its far end."""
+    """Make the trees and buildings at the far end of the street."""
     shapes = []
     x = -130.0
     while x < 130:
@@ -223,7 +253,7 @@ def _backdrop(dice: Dice) -> list[Shape]:
 
 
 def _frontage(dice: Dice, side: Side, weights: dict[str, int]) -> list[Shape]:
-    """Segments along the back of the sidewalk, far to near."""
+    """Make the segments along the back of the sidewalk, from far to near."""
     ends = [dice.real(4, 9)]
     while ends[-1] < FAR:
         ends.append(ends[-1] + dice.real(8, 18))
@@ -244,7 +274,7 @@ def _block(
     label: str, paint: str, side: Side, near: float, far: float, height: float,
     depth: float, pick: float, lift: float = 0.0,
 ) -> list[Shape]:  # fmt: skip
-    """The end wall and the street side of a box along the street."""
+    """Make the end wall and the street side of a box along the street."""
     inner = side.sign * side.line
     left, right = sorted((inner, inner + side.sign * depth))
     return [
@@ -333,7 +363,7 @@ _SEGMENTS = {
 
 
 def _tree(dice: Dice, x: float, z: float, size: float) -> list[Shape]:
-    """A trunk and a crown of overlapping discs, darker below than above."""
+    """Make a trunk and a crown of overlapping discs, darker below than above."""
     pick, label = dice.real(), IDS['vegetation']
     height = dice.real(3.2, 4.6) * size
     trunk = bar(x, 0, x + dice.real(-0.3, 0.3), height, 0.34 * size)
@@ -362,14 +392,14 @@ def _greenery(dice: Dice, side: Side, odds: dict[str, float]) -> Things:
 
 
 def _shadow(x: float, z: float, half: float, length: float, side: Side) -> Shape:
-    """A soft dark patch on whatever ground lies under a thing."""
+    """Make the shadow under a thing, a dark patch of the ground."""
     on_road = abs(x) < side.kerb
     name, paint = ('road', 'asphalt') if on_road else ('sidewalk', 'paving')
     return _flat(name, paint, x - half, z - 0.15, x + half, z + length, 0.5)
 
 
 def _traffic(dice: Dice, left: Side, right: Side, odds: dict[str, float]) -> Things:
-    """Cars in every lane, around at most one large vehicle a lane."""
+    """Make cars in every lane, and at most one large vehicle per lane."""
     lanes = [(0.0, 'rear', right), (-LANE, 'front', left)]
     lanes += [(right.kerb - 1.15, 'rear', right)] if right.parking else []
     lanes += [(1.15 - left.kerb, 'front', left)] if left.parking else []
@@ -418,10 +448,10 @@ def _rails(x: float) -> list[Shape]:
 def _vehicle(
     dice: Dice, kind: sprites.Vehicle, x: float, z: float, facing: str, side: Side
 ) -> tuple[float, list[Shape]]:
-    """The length and the shapes of a vehicle whose near end is at z."""
+    """Return the length and the shapes of a vehicle whose near end is at z."""
     half, height = dice.real(*kind.width) / 2, dice.real(*kind.height)
     length = dice.real(*kind.length)
-    pick = defaultdict(dice.real)
+    pick: defaultdict[str, float] = defaultdict(dice.real)
     shapes = [_shadow(x, z, half + 0.15, length, side)]
     if abs(x) > half:
         flank = x - half if x > 0 else x + half
@@ -442,7 +472,7 @@ def _vehicle(
 def _two_wheelers(
     dice: Dice, sides: tuple[Side, Side], odds: dict[str, float]
 ) -> Things:
-    """Bicycles and motorcycles, ridden or parked, on the road and the sidewalk."""
+    """Make bicycles and motorcycles, ridden on the road or parked by the kerb."""
     things = []
     for name in ('motorcycle', 'bicycle'):
         for _ in range(2):
@@ -480,7 +510,7 @@ _RIDES = {
 
 
 def _furniture(dice: Dice, side: Side, odds: dict[str, float]) -> Things:
-    """Street lamps, signs, traffic lights and bins along the kerb."""
+    """Make street lamps, signs, traffic lights and bins along the kerb."""
     things, edge = [], side.sign * (side.kerb + 0.45)
     z = dice.real(7, 18)
     while z < 80:
@@ -500,7 +530,7 @@ def _furniture(dice: Dice, side: Side, odds: dict[str, float]) -> Things:
 
 
 def _count(dice: Dice, mean: float) -> int:
-    """An integer between 0 and about twice the mean."""
+    """Draw an integer between 0 and about twice the mean."""
     return int(dice.real(0, 2 * mean) + 0.5)
 
 
@@ -552,7 +582,7 @@ def _pedestrians(dice: Dice, side: Side, odds: dict[str, float]) -> Things:
 
 
 def _hood(dice: Dice, camera: Camera) -> Shape:
-    """The bonnet of the camera's own car, at the lower edge of the picture."""
+    """Make the bonnet of the ego vehicle, at the lower edge of the image."""
     z = 1.0
     floor = camera.height - z * (1 - camera.horizon) / 2 / camera.focal
     outline = disc(0.0, floor, dice.real(0.45, 0.7), dice.real(0.02, 0.06))

@@ -1,8 +1,8 @@
-"""The shapes of things: people, two-wheelers, signs and vehicles as flat parts.
+"""Sprites: people, two-wheelers, signs and vehicles, built of flat parts.
 
-A part is (label id, paint, points). Sprites are in metres, upright in the picture
-plane, with the origin on the ground below their middle. The faces of vehicles are in
-units of their box: across from -1 to 1 (an end) or along from 0, the front, to 1 (a
+A part is (label id, paint, points). Sprites are in metres, upright in the image plane,
+with the origin on the ground below their middle. The faces of vehicles are in units of
+their box: across from -1 to 1 (front and rear) or along from 0, the front, to 1 (the
 side), and up from 0 to 1. Every part is a convex polygon.
 """
 
@@ -16,7 +16,7 @@ Point = tuple[float, float]
 Points = tuple[Point, ...]
 Part = tuple[int, str, Points]
 
-# (cos, sin) of the multiples of 22.5 degrees in the first quadrant
+# (cos, sin) of the multiples of 22.5 degrees in the first quadrant.
 _QUADRANT = ((1.0, 0.0), (0.9239, 0.3827), (0.7071, 0.7071), (0.3827, 0.9239))
 _CIRCLE = (
     _QUADRANT
@@ -27,17 +27,18 @@ _CIRCLE = (
 
 
 def box(left: float, bottom: float, right: float, top: float) -> Points:
+    """Return the corners of a rectangle."""
     return (left, bottom), (right, bottom), (right, top), (left, top)
 
 
 def disc(x: float, y: float, radius_x: float, radius_y: float | None = None) -> Points:
-    """A circle, or an ellipse, as a polygon of sixteen corners."""
+    """Return a circle, or an ellipse, as a polygon of sixteen corners."""
     radius_y = radius_x if radius_y is None else radius_y
     return tuple((x + radius_x * c, y + radius_y * s) for c, s in _CIRCLE)
 
 
 def bar(x0: float, y0: float, x1: float, y1: float, width: float) -> Points:
-    """A bar from one point to another, `width` wide across its longer direction."""
+    """Return a bar between two points, ``width`` wide across its longer direction."""
     half = width / 2
     if abs(x1 - x0) > abs(y1 - y0):
         return (x0, y0 - half), (x1, y1 - half), (x1, y1 + half), (x0, y0 + half)
@@ -45,6 +46,7 @@ def bar(x0: float, y0: float, x1: float, y1: float, width: float) -> Points:
 
 
 def parts(name: str, *painted: tuple[str, Points]) -> tuple[Part, ...]:
+    """Return the parts of a sprite of one class."""
     return tuple((IDS[name], paint, points) for paint, points in painted)
 
 
@@ -188,7 +190,7 @@ LIGHT_FACES = tuple(
 
 
 class Vehicle(NamedTuple):
-    """A box on wheels: its sizes in metres and the parts of its faces."""
+    """A vehicle: the ranges of its sizes in metres, and the parts of its faces."""
 
     width: tuple[float, float]
     height: tuple[float, float]

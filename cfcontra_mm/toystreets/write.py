@@ -1,4 +1,4 @@
-"""The pair on disk, in the raw layouts of GTA5 and Cityscapes."""
+"""Write the pair to disk, in the raw layouts of GTA5 and Cityscapes."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ CITIES = {
     'train': ('aldermoor', 'brunswald', 'castrelle'),
     'val': ('northaven', 'quellingen'),
 }
-# Street numbers from here on are val's, so that it shares none with train.
+# Streets from this number on are validation's, so that it shares none with training.
 FIRST_VAL = 1 << 20
 MANIFEST, UNFINISHED = 'toystreets.json', 'toystreets.unfinished.json'
 
 
 class _Job(NamedTuple):
     look: str
-    index: int
+    number: int
     image: Path
     label: Path
 
@@ -41,28 +41,29 @@ def write_toystreets(
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Writes `root`/gta5 (source) and `root`/cityscapes (target train and val).
+    """Write the source, ``gta5``, and the target, ``cityscapes``, to a folder.
 
-    A second call with the same arguments renders only what is missing. A file gets its
-    name when it is whole, toystreets.json last.
+    A second call with the same arguments renders only what is missing. Each file is
+    written atomically, and ``toystreets.json`` last.
 
     Args:
-        root: folder, made where it is missing.
-        num_source: pictures in the game look.
-        num_target: pictures in the camera look, to train on.
-        num_val: pictures in the camera look, to validate on.
-        size: width and height in pixels.
-        seed: everything follows from it.
-        progress: called after each pair with the pairs done and in all.
+        root: Folder to write to; it is made if needed.
+        num_source: Number of source images, in the look ``game``.
+        num_target: Number of target images for training, in the look ``camera``.
+        num_val: Number of target images for validation, in the look ``camera``.
+        size: Width and height in pixels.
+        seed: Seed of all images.
+        progress: Function that is called after each image with the number of images
+            done and the total.
 
     Raises:
-        InputError: a number is out of range, or `root` holds other data.
+        InputError: A number is out of range, or ``root`` holds other data.
     """
     root = Path(root)
     counts = dict(num_source=num_source, num_target=num_target, num_val=num_val)
     _check_counts(counts)
     check_numbers(0, seed, size)
-    _claim(root, dict(version=VERSION, **counts, size=list(size), seed=seed))
+    _start_or_resume(root, dict(version=VERSION, **counts, size=list(size), seed=seed))
     jobs = _jobs(root, **counts)
     for done, job in enumerate(jobs, 1):
         _write(job, seed, size)
@@ -75,25 +76,25 @@ def write_toystreets(
 def _check_counts(counts: dict[str, int]) -> None:
     for name, count in counts.items():
         if not 1 <= count <= FIRST_VAL:
-            raise InputError(f'{name} is {count}: choose 1 to {FIRST_VAL}')
+            raise InputError(f'{name}: must be in 1-{FIRST_VAL}, not {count}')
 
 
-def _claim(root: Path, arguments: dict) -> None:
-    """Makes sure that what lies in `root` is of these arguments, or that nothing is."""
+def _start_or_resume(root: Path, arguments: dict) -> None:
+    """Make sure that ``root`` holds data of these arguments, or none, and mark it."""
     if root.exists() and not root.is_dir():
-        raise InputError(f'{root} is a file: choose a folder')
+        raise InputError(f'{root}: is a file; choose a folder')
     for name in (MANIFEST, UNFINISHED):
         if (root / name).exists():
             if _read(root / name) != arguments:
                 raise InputError(
-                    f'{root / name} tells of other arguments or another renderer: '
-                    'delete the folder or choose another'
+                    f'{root / name}: written with other arguments or by another '
+                    'renderer; delete the folder or choose another one'
                 )
             return
     for name in ('gta5', 'cityscapes'):
         if (root / name).exists():
             raise InputError(
-                f'{root / name} exists but is not of ToyStreets: choose another folder'
+                f'{root / name}: was not written by ToyStreets; choose another folder'
             )
     write_whole(root / UNFINISHED, json.dumps(arguments, indent=1) + '\n')
 
@@ -135,7 +136,7 @@ def _target_jobs(root: Path, split: str, number: int) -> Iterator[_Job]:
 def _write(job: _Job, seed: int, size: tuple[int, int]) -> None:
     if job.image.exists() and job.label.exists():
         return
-    image, label = render(job.look, job.index, seed, size)
+    image, label = render(job.look, job.number, seed, size)
     ids = Image.fromarray(label)
     if job.look == 'game':
         ids.putpalette(palette())
@@ -143,6 +144,6 @@ def _write(job: _Job, seed: int, size: tuple[int, int]) -> None:
     _save(Image.fromarray(np.ascontiguousarray(image)), job.image)
 
 
-def _save(picture: Image.Image, path: Path) -> None:
+def _save(image: Image.Image, path: Path) -> None:
     with whole_file(path) as temporary:
-        picture.save(temporary, compress_level=3)
+        image.save(temporary, compress_level=3)

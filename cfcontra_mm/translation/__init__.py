@@ -1,9 +1,10 @@
-"""Images of one domain in the look of another: style transfer and what applies it."""
+"""Style transfer from one domain to the other, and its use on data sets."""
 
 from cfcontra_mm.losses.style import Statistics
+from cfcontra_mm.old_names import old_attributes
 
 from .adain import AdaINStyleTransfer, StylePreprocessor, adaptive_instance_norm
-from .images import load_translator, picture_statistics, translate_picture
+from .images import image_statistics, load_translator, translate_image
 from .style_sheet import StyleSheetHook
 from .stylize import AdaINStylize
 from .vgg import VGGDecoder, VGGEncoder
@@ -17,7 +18,15 @@ __all__ = [
     'VGGDecoder',
     'VGGEncoder',
     'adaptive_instance_norm',
+    'image_statistics',
     'load_translator',
-    'picture_statistics',
-    'translate_picture',
+    'translate_image',
 ]
+
+__getattr__ = old_attributes(
+    __name__,
+    {
+        'picture_statistics': 'cfcontra_mm.translation.image_statistics',
+        'translate_picture': 'cfcontra_mm.translation.translate_image',
+    },
+)

@@ -1,4 +1,4 @@
-"""Style transfer by the statistics of features (CFContra, section 3.2.1)."""
+"""Style transfer by adaptive instance normalisation (CFContra, section 3.2.1)."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ from .vgg import VGGDecoder
 
 
 def adaptive_instance_norm(content: Tensor, style: Tensor, eps: float = 1e-5) -> Tensor:
-    """Features of the content with the style's mean and deviation (eqs. 4-5).
+    """Give content features the channel statistics of style features (eqs. 4-5).
 
-    The statistics are each picture's and channel's own; variances are unbiased.
+    Mean and standard deviation are those of each channel of each image; the variance is
+    unbiased.
 
     Args:
-        content: (N, C, H, W).
-        style: (N, C, h, w), of any height and width.
+        content: Content features, (N, C, H, W).
+        style: Style features, (N, C, h, w), of any height and width.
         eps: Added to the variances.
 
     Returns:
-        (N, C, H, W), in the content's dtype.
+        Features, (N, C, H, W), in the content's dtype.
     """
     return _restyle(content, channel_statistics(style, eps), eps)
 
@@ -43,10 +44,10 @@ def _restyle(content: Tensor, style: Statistics, eps: float = 1e-5) -> Tensor:
 
 @MODELS.register_module()
 class StylePreprocessor(DomainPreprocessor):
-    """Pairs the pictures of the two domains as content and style, RGB in [0, 1].
+    """Pair the images of the two domains as content and style, RGB in [0, 1].
 
-    In training each domain lends its style to the other, so that one decoder serves
-    both directions; in validation the source is the content, the target the style.
+    In training each domain gives its style to the other, so that one decoder learns
+    both directions; in validation the source is the content and the target the style.
     """
 
     def __init__(self) -> None:
@@ -62,7 +63,7 @@ class StylePreprocessor(DomainPreprocessor):
             training: Whether to pair the domains both ways.
 
         Returns:
-            ``content`` and ``style``, (N, 3, H, W) each.
+            ``content`` and ``style``, RGB in [0, 1], (N, 3, H, W) each.
         """
         batch = super().forward(data, training=True)
         source, target = (batch[name]['inputs'] for name in ('source', 'target'))
@@ -75,23 +76,23 @@ class StylePreprocessor(DomainPreprocessor):
 
 @MODELS.register_module()
 class AdaINStyleTransfer(BaseModel):
-    """Decodes a picture's features after giving them another picture's statistics.
+    """Translate an image by decoding its features with the statistics of another image.
 
     Huang and Belongie, *Arbitrary style transfer in real-time with adaptive instance
-    normalization*, 2017, as CFContra uses it. Only the decoder is trained:
+    normalization*, ICCV 2017, as CFContra uses it. Only the decoder is trained:
 
         t = AdaIN(f_content, f_style)                                  eqs. 4-5
         L = L_content(f(g(t)), t) + style_weight * L_style             eqs. 6-7
 
     with f the encoder, g the decoder, L_content at the deepest stage of the encoder
-    and L_style at all of them.
+    and L_style at all stages.
 
     Args:
-        encoder: Config of a :class:`VGGEncoder`, whose mirror the decoder is.
-        style_weight: Weight of eq. 7; the content's is 1.
-        identity_weight: Weight of the mean squared difference between a picture and
-            its own features decoded. None of the paper's: an encoder that learnt little
-            is blind to some colours, which eqs. 6-7 then leave to chance.
+        encoder: Config of a :class:`VGGEncoder`, which the decoder mirrors.
+        style_weight: Weight of eq. 7; that of eq. 6 is 1.
+        identity_weight: Weight of the mean squared difference between an image and the
+            decoding of its own features. Not part of the paper: an encoder trained on
+            little data ignores some colours, which eqs. 6-7 then do not constrain.
     """
 
     def __init__(
@@ -106,49 +107,69 @@ class AdaINStyleTransfer(BaseModel):
     def forward(
         self, content: Tensor, style: Tensor, alpha: float = 1.0, mode: str = 'tensor'
     ) -> Tensor | dict[str, Tensor] | list[dict]:
-        """Pictures with the content of one batch in the style of another.
+        """Translate the content images to the style of the style images.
 
         Args:
-            content: RGB in [0, 1], (N, 3, H, W), of any size above one stride.
-            style: RGB in [0, 1], (N, 3, h, w); h and w may be others.
-            alpha: Share of the style, from 0 (the content's own) to 1.
-            mode: 'tensor'; or 'loss' for the losses of a batch and 'predict' for what
-                validation looks at, a dict a picture.
+            content: RGB in [0, 1], (N, 3, H, W); H and W larger than the stride.
+            style: RGB in [0, 1], (N, 3, h, w); h and w may differ from H and W.
+            alpha: Strength of the style, from 0 (that of the content) to 1.
+            mode: ``'tensor'``, ``'loss'`` or ``'predict'``.
 
         Returns:
-            With mode 'tensor' the pictures, about [0, 1], (N, 3, H, W).
+            With mode ``'tensor'`` the translated images, about in [0, 1], (N, 3, H, W);
+            with ``'loss'`` the losses of the batch; with ``'predict'`` a dict for each
+            image with the content, the style, the translation and their statistics.
 
         Raises:
-            InputError: A picture is too small.
+            InputError: An image is too small.
         """
         if mode == 'loss':
             return self._losses(content, style)
         translated = self.translate(content, self.statistics(style), alpha)
         if mode == 'tensor':
             return translated
-        pictures = dict(content=content, style=style, translated=translated)
-        return self._samples(pictures)
+        images = dict(content=content, style=style, translated=translated)
+        return self._samples(images)
 
     def statistics(self, style: Tensor) -> Statistics:
-        """What :meth:`translate` needs of style pictures, RGB in [0, 1]."""
+        """Compute the channel statistics of style images for :meth:`translate`.
+
+        Args:
+            style: RGB in [0, 1], (N, 3, h, w).
+
+        Raises:
+            InputError: An image is too small.
+        """
         return channel_statistics(self._encode(style)[-1])
 
     def translate(
         self, content: Tensor, style: Statistics, alpha: float = 1.0
     ) -> Tensor:
-        """As :meth:`forward`, with the style's statistics known."""
+        """Translate the content images to a style given by its statistics.
+
+        Args:
+            content: RGB in [0, 1], (N, 3, H, W); H and W larger than the stride.
+            style: What :meth:`statistics` returns, for N images or for one.
+            alpha: Strength of the style, from 0 to 1.
+
+        Returns:
+            The translated images, about in [0, 1], (N, 3, H, W).
+
+        Raises:
+            InputError: An image is too small.
+        """
         features = self._encode(content)[-1]
         wanted = torch.lerp(features, _restyle(features, style), alpha)
         return self._decode(wanted, content)
 
-    def _encode(self, pictures: Tensor) -> tuple[Tensor, ...]:
-        if min(pictures.shape[2:]) <= self.encoder.stride:
-            height, width = pictures.shape[2:]
+    def _encode(self, images: Tensor) -> tuple[Tensor, ...]:
+        if min(images.shape[2:]) <= self.encoder.stride:
+            height, width = images.shape[2:]
             raise InputError(
-                f'a picture of {width}x{height}: style transfer needs more than '
-                f'{self.encoder.stride} pixels each way; remove it or enlarge it'
+                f'image size {width}x{height}: style transfer needs more than '
+                f'{self.encoder.stride} pixels each way; remove or enlarge the image'
             )
-        return self.encoder(pictures)
+        return self.encoder(images)
 
     def _losses(self, content: Tensor, style: Tensor) -> dict[str, Tensor]:
         with torch.no_grad():
@@ -166,17 +187,17 @@ class AdaINStyleTransfer(BaseModel):
         return losses
 
     def _decode(self, features: Tensor, like: Tensor) -> Tensor:
-        """Pictures of the size of others."""
+        """Decode features to images, cropped to the size of ``like``."""
         height, width = like.shape[2:]
-        # Pooling rounded an odd size up at the lower right.
+        # Pooling has rounded an odd size up, at the lower right.
         return self.decoder(features)[:, :, :height, :width]
 
-    def _samples(self, pictures: dict[str, Tensor]) -> list[dict]:
-        """A dict a picture set: the pictures, and the style of each as one vector."""
+    def _samples(self, images: dict[str, Tensor]) -> list[dict]:
+        """Split batches into a dict per image, and add the statistics as vectors."""
         styles = {
             f'{name}_statistics': torch.cat(self.statistics(batch), dim=1).flatten(1)
-            for name, batch in pictures.items()
+            for name, batch in images.items()
         }
-        values = pictures | styles
-        number = len(pictures['content'])
+        values = images | styles
+        number = len(images['content'])
         return [{name: v[i].cpu() for name, v in values.items()} for i in range(number)]

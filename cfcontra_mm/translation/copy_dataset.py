@@ -1,4 +1,4 @@
-"""A copy of a data set in another style."""
+"""Write a copy of a data set in another style."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar, cast
 
 import torch
 from mmengine.config import Config
@@ -34,24 +34,30 @@ from cfcontra_mm.errors import InputError
 from cfcontra_mm.version import __version__
 
 from .adain import AdaINStyleTransfer
-from .copy_folder import MANIFEST, UNFINISHED, begin_copy, check_out, write_picture
+from .copy_folder import (
+    MANIFEST,
+    UNFINISHED,
+    begin_copy,
+    check_output_folder,
+    write_image,
+)
 from .copy_plan import Options, Plan, make_plan
 from .images import (
     Statistics,
-    naming,
-    picture_statistics,
-    read_picture,
-    translate_picture,
+    image_statistics,
+    prefix_errors,
+    read_image,
+    translate_image,
 )
 
 MAX_WORKERS = 8
-"""Pictures in memory at once; VGG-19 takes some 3 GB for one of GTA5."""
+"""Images in memory at once; VGG-19 needs about 3 GB for one of GTA5."""
 
 Item = TypeVar('Item')
 
 
 class _Job(NamedTuple):
-    picture: str
+    image: str
     style: str
     copy: Path
 
@@ -63,55 +69,56 @@ def translate_dataset(
     out: str | Path,
     options: Options,
 ) -> None:
-    """Write the copy of a data set in another style.
+    """Write a copy of a data set in another style.
 
-    The copy has the original's layout, so a config reads it once ``data_root`` names
-    it. A picture gets its name when it is whole, the manifest its own when all are
-    there; a second call goes on where the first was interrupted. The bytes depend on
-    neither the number of processes nor that of threads.
+    The copy has the layout of the original: set ``data_root`` to it to train on it.
+    Each image is written atomically, and the manifest gets its final name once all are
+    there, so a second call resumes where the first was interrupted. The bytes written
+    depend neither on the number of processes nor on that of threads.
 
     Args:
-        cfg: Config whose training data are translated.
+        cfg: Config that names the training data to translate.
         model: The translator.
-        checkpoint: Where it was read from, for the manifest.
-        out: Folder to write to: a new one, an empty one or that of the same call.
+        checkpoint: The file it was loaded from, for the manifest.
+        out: Folder to write to: new, empty, or that of an earlier call with the same
+            arguments.
         options: What to translate, and how.
 
     Raises:
-        InputError: The data or ``out`` cannot be used. Or pictures cannot be read; all
-            others are written then.
+        InputError: The data or ``out`` cannot be used, or some images cannot be read;
+            all others are written nevertheless.
     """
     out = Path(out)
     plan = make_plan(cfg, out, options)
     manifest = _manifest(cfg, checkpoint, options, plan)
-    finished = check_out(out, manifest)
-    jobs = [_Job(plan.pictures[n], style, out / n) for n, style in plan.styles.items()]
+    finished = check_output_folder(out, manifest)
+    jobs = [_Job(plan.images[n], style, out / n) for n, style in plan.styles.items()]
     if finished and all(job.copy.exists() for job in jobs):
-        _say(f'{out}: complete, nothing to do')
+        _print_once(f'{out}: complete, nothing to do')
         return
-    group = _patient_group()
-    barrier()  # What is checked above changes below.
+    group = _group_without_timeout()
+    barrier()  # The main process changes below what all have checked above.
     if is_main_process():
         begin_copy(out, manifest, plan.links)
     barrier()
-    # Shared out before those of an earlier call are left aside: a network disk may not
-    # yet show the same files everywhere.
-    missing = [job for job in _own(jobs) if not job.copy.exists()]
+    # First divided among the processes, then filtered: a network disk may not yet show
+    # the same files to all of them.
+    missing = [job for job in _own_share(jobs) if not job.copy.exists()]
     problems = _gather(_translate(model, missing, options), group)
     if problems:
         raise InputError(
-            f'{"; ".join(problems)}; the other pictures are translated: repair these '
-            'and run it again'
+            f'{"; ".join(problems)}; all other images are translated: repair these and '
+            'run the command again'
         )
     if is_main_process():
         os.replace(out / UNFINISHED, out / MANIFEST)
-    _say(f'{out}: {len(plan.pictures)} pictures translated')
+    _print_once(f'{out}: {len(plan.images)} images translated')
 
 
 def _manifest(
     cfg: Config, checkpoint: str | Path, options: Options, plan: Plan
 ) -> dict:
-    """All that the copy depends on, as JSON knows it."""
+    """Return all that the copy depends on, in the types of JSON."""
     manifest = dict(
         version=__version__,
         model=cfg.model,
@@ -123,8 +130,8 @@ def _manifest(
     return json.loads(json.dumps(manifest))
 
 
-def _own(jobs: list[_Job]) -> list[_Job]:
-    """This process's share: all pictures of some styles, style by style."""
+def _own_share(jobs: list[_Job]) -> list[_Job]:
+    """Return the jobs of this process: all images of some styles, style by style."""
     rank, world_size = get_dist_info()
     styles = set(sorted({job.style for job in jobs})[rank::world_size])
     own = [job for job in jobs if job.style in styles]
@@ -134,23 +141,23 @@ def _own(jobs: list[_Job]) -> list[_Job]:
 def _translate(
     model: AdaINStyleTransfer, jobs: list[_Job], options: Options
 ) -> list[str]:
-    """Write the copies that are not there; returns what is wrong with the others."""
-    # Or cuDNN would choose another way of summing up in another run.
+    """Write the copies; return an error message for each that cannot be written."""
+    # Otherwise cuDNN may sum in another order in another run.
     torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
     model.to(get_device())
     workers = _share_threads()
     translator = _Translator(model, options)
     with ThreadPoolExecutor(workers) as pool:
-        done = (pool.submit(translator.translate, job) for job in jobs)
-        done = _with_progress(_ahead(done, 2 * workers), len(jobs))
+        futures = (pool.submit(translator.translate, job) for job in jobs)
+        done = _with_progress(_prefetched(futures, 2 * workers), len(jobs))
         problems = [future.result() for future in done]
     return [problem for problem in problems if problem]
 
 
 def _share_threads() -> int:
-    """Pictures to work on at once; the CPU's threads are divided among them.
+    """Return the number of images to translate at once, and divide the threads.
 
-    Threads that share a picture wait for each other at every layer, and for files.
+    Threads that share an image wait for each other at every layer, and for files.
     """
     if torch.cuda.is_available():
         return MAX_WORKERS
@@ -161,7 +168,7 @@ def _share_threads() -> int:
 
 
 class _Translator:
-    """Translates pictures in several threads, each style encoded once.
+    """Translate images in several threads, encoding each style once.
 
     Args:
         model: The translator.
@@ -170,44 +177,41 @@ class _Translator:
 
     def __init__(self, model: AdaINStyleTransfer, options: Options) -> None:
         self.model, self.options = model, options
-        # One picture at a time fills a GPU, several its memory.
-        self.turn = Lock() if torch.cuda.is_available() else nullcontext()
-        self.style_turn = Lock()
-        # Jobs of one style follow each other: the threads meet at most two.
+        # One image at a time keeps a GPU busy; several would fill its memory.
+        self.gpu_lock = Lock() if torch.cuda.is_available() else nullcontext()
+        self.style_lock = Lock()
+        # Jobs are sorted by style: all threads together work on at most two.
         self.statistics = lru_cache(maxsize=2)(self._statistics)
 
     def translate(self, job: _Job) -> str | None:
-        """Write one copy; returns what is wrong if it cannot be."""
+        """Write one copy; return an error message if that is impossible."""
         try:
-            picture = read_picture(job.picture)
-            with self.style_turn:
+            image = read_image(job.image)
+            with self.style_lock:
                 style = self.statistics(job.style)
-            with naming(job.picture), self.turn:
-                translated = translate_picture(
-                    self.model,
-                    picture,
-                    style,
-                    self.options.alpha,
+            with prefix_errors(job.image), self.gpu_lock:
+                translated = translate_image(
+                    self.model, image, style, self.options.alpha
                 )
         except InputError as error:
             return str(error)
-        write_picture(translated, job.copy)
+        write_image(translated, job.copy)
         return None
 
     def _statistics(self, path: str) -> Statistics:
-        picture = read_picture(path)
-        with naming(path), self.turn:
-            return picture_statistics(self.model, picture)
+        image = read_image(path)
+        with prefix_errors(path), self.gpu_lock:
+            return image_statistics(self.model, image)
 
 
-def _ahead(items: Iterable[Item], number: int) -> Iterator[Item]:
-    """The items, each drawn so many places before it is asked for."""
-    window: deque[Item] = deque()
+def _prefetched(items: Iterable[Item], number: int) -> Iterator[Item]:
+    """Yield the items, prefetching ``number`` of them."""
+    queue: deque[Item] = deque()
     for item in items:
-        window.append(item)
-        if len(window) > number:
-            yield window.popleft()
-    yield from window
+        queue.append(item)
+        if len(queue) > number:
+            yield queue.popleft()
+    yield from queue
 
 
 def _with_progress(items: Iterator[Item], number: int) -> Iterator[Item]:
@@ -216,22 +220,23 @@ def _with_progress(items: Iterator[Item], number: int) -> Iterator[Item]:
     return items
 
 
-def _patient_group() -> ProcessGroup | None:
-    """A group that waits for the slowest process; others give up in half an hour."""
+def _group_without_timeout() -> ProcessGroup | None:
+    """Make a group that waits for the slowest process; the default one times out."""
     if not is_distributed():
         return None
-    return torch.distributed.new_group(backend='gloo', timeout=timedelta(days=365))
+    group = torch.distributed.new_group(backend='gloo', timeout=timedelta(days=365))
+    return cast(ProcessGroup, group)  # an integer only in processes outside of it
 
 
 def _gather(problems: list[str], group: ProcessGroup | None) -> list[str]:
-    """The problems of all processes, each once, when all have come here."""
-    everyones = [problems]
+    """Wait for all processes and return the problems of all, without duplicates."""
+    gathered = [problems]
     if group is not None:
-        everyones = [[] for _ in range(get_world_size())]
-        torch.distributed.all_gather_object(everyones, problems, group=group)
-    return list(dict.fromkeys(itertools.chain.from_iterable(everyones)))
+        gathered = [[] for _ in range(get_world_size())]
+        torch.distributed.all_gather_object(gathered, problems, group=group)
+    return list(dict.fromkeys(itertools.chain.from_iterable(gathered)))
 
 
-def _say(line: str) -> None:
+def _print_once(line: str) -> None:
     if is_main_process():
         print(line, flush=True)

@@ -1,4 +1,4 @@
-"""What a translation reads and where each picture goes, known before it starts."""
+"""Plan a translation: which images it reads, and where it writes them."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from .copy_folder import FORMATS
 DIRECTIONS = ('source_to_target', 'target_to_source')
 
 STYLE_REUSE = 10
-"""Pictures that share a style picture.
+"""Number of images that share a style image.
 
-Encoding a style costs half of a translation; shared by ten it adds about 5 %.
+Encoding a style costs half as much as a translation; shared by ten it adds about 5 %.
 """
 
 MIN_STYLES = 16
-"""Style pictures of a small data set."""
+"""Number of style images for a small data set."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,11 @@ class Options:
 
     Args:
         direction: One of ``DIRECTIONS``.
-        alpha: Share of the style, from 0 to 1.
-        seed: Of the choice of style pictures.
+        alpha: Strength of the style, from 0 to 1.
+        seed: Seed of the choice of style images.
 
     Raises:
-        InputError: They do not go together, or are out of range.
+        InputError: A number is out of range.
     """
 
     direction: str = DIRECTIONS[0]
@@ -55,32 +55,45 @@ class Options:
 
 
 class Plan(NamedTuple):
-    """What goes where; the names are relative to the copy's folder."""
+    """What to write where, by the paths in the folder of the copy.
 
-    pictures: dict[str, str]
-    """Name -> picture to translate."""
+    Attributes:
+        images: Image to translate, by the path of its copy.
+        styles: Style image, by the path of the copy.
+        links: Folder of the original to link, by the path of the link.
+        folders: The folder of the images to translate and that of the style images.
+    """
+
+    images: dict[str, str]
     styles: dict[str, str]
-    """Name -> picture that lends its style."""
     links: dict[str, Path]
-    """Name -> folder that is the copy's as it is the original's."""
     folders: list[str]
-    """Where the pictures to translate lie, and the styles."""
 
 
 def make_plan(cfg: Config, out: Path, options: Options) -> Plan:
-    """What to do, all of it checked as far as can be without opening images."""
+    """Plan a translation and check all that can be checked without opening images.
+
+    Args:
+        cfg: Config that names the training data.
+        out: Folder of the copy.
+        options: What to translate.
+
+    Raises:
+        InputError: The config names no such data, files are missing, ``out`` lies in a
+            folder that is read, or an image has an unsupported format.
+    """
     origin, lender = options.direction.split('_to_')
     original, styles = _build(cfg, origin), _build(cfg, lender)
     folder = original.data_prefix['img_path']
     own, links = _layout(original, out)
-    pictures = {
-        Path(own, os.path.relpath(picture, folder)).as_posix(): picture
-        for picture in _pictures(original)
+    images = {
+        Path(own, os.path.relpath(image, folder)).as_posix(): image
+        for image in _image_paths(original)
     }
     folders = [folder, styles.data_prefix['img_path']]
-    _check_place(out, folders, pictures.values())
-    chosen = assign_styles(pictures, _pictures(styles), options.seed)
-    return Plan(pictures, chosen, links, folders)
+    _check_paths(out, folders, images.values())
+    chosen = assign_styles(images, _image_paths(styles), options.seed)
+    return Plan(images, chosen, links, folders)
 
 
 def _build(cfg: Config, domain: str) -> BaseSegDataset:
@@ -88,80 +101,81 @@ def _build(cfg: Config, domain: str) -> BaseSegDataset:
     dataset = loader.get('dataset', {}).get(domain)
     field = f'train_dataloader.dataset.{domain}'
     if dataset is None:
-        raise InputError(f'{cfg.filename}: sets no {field}; name one of configs/adain')
+        raise InputError(f'{cfg.filename}: sets no {field}; use one of configs/adain')
     if isinstance(dataset, list | tuple):
         if len(dataset) != 1:
             raise InputError(
                 f'{cfg.filename}: {field} lists {len(dataset)} data sets; translate '
-                'them one by one, from a config for each'
+                'them one by one, with a config for each'
             )
         dataset = dataset[0]
     return DATASETS.build(dict(dataset, pipeline=[], serialize_data=False))
 
 
-def _pictures(dataset: BaseSegDataset) -> list[str]:
+def _image_paths(dataset: BaseSegDataset) -> list[str]:
     return [dataset.get_data_info(i)['img_path'] for i in range(len(dataset))]
 
 
 def _layout(dataset: BaseSegDataset, out: Path) -> tuple[Path, dict[str, Path]]:
-    """Where the pictures go and, by their names, the folders that come along."""
+    """Return the folder of the images in the copy, and the folders to link by name."""
     folder = Path(dataset.data_prefix['img_path']).absolute()
     root = Path(dataset.data_root or folder).absolute()
     if root == folder or not folder.is_relative_to(root):
-        return Path(folder.name), _labels(dataset, folder.name)
+        return Path(folder.name), _label_link(dataset, folder.name)
     own = folder.relative_to(root)
     beside = {
         entry.name: entry
         for entry in sorted(root.iterdir())
-        if entry.is_dir() and entry.name != own.parts[0] and not _within(out, entry)
+        if entry.is_dir() and entry.name != own.parts[0] and not _is_within(out, entry)
     }
     return own, beside
 
 
-def _labels(dataset: BaseSegDataset, taken: str) -> dict[str, Path]:
+def _label_link(dataset: BaseSegDataset, image_folder: str) -> dict[str, Path]:
     folder = dataset.data_prefix.get('seg_map_path')
     if not folder:
         return {}
     name = Path(folder).absolute().name
     # Both may be called, say, train.
-    return {f'{name}_labels' if name == taken else name: Path(folder)}
+    return {f'{name}_labels' if name == image_folder else name: Path(folder)}
 
 
-def _within(path: str | Path, folder: str | Path) -> bool:
+def _is_within(path: str | Path, folder: str | Path) -> bool:
     return Path(path).resolve().is_relative_to(Path(folder).resolve())
 
 
-def _check_place(out: Path, folders: list[str], pictures: Iterable[str]) -> None:
+def _check_paths(out: Path, folders: list[str], images: Iterable[str]) -> None:
     for folder in folders:
-        if _within(out, folder):
+        if _is_within(out, folder):
             raise InputError(
-                f'{out}: --out lies in {folder}, which is read; choose another'
+                f'{out}: --out lies in {folder}, which is read; choose another folder'
             )
-    for picture in pictures:
-        if Path(picture).suffix.lower() not in FORMATS:
+    for image in images:
+        if Path(image).suffix.lower() not in FORMATS:
             raise InputError(
-                f'{picture}: cannot be written again, only {", ".join(FORMATS)}; '
-                'convert the pictures'
+                f'{image}: unsupported output format; convert the images to one of '
+                f'{", ".join(FORMATS)}'
             )
 
 
 def assign_styles(
-    pictures: Iterable[str], styles: Sequence[str], seed: int
+    images: Iterable[str], styles: Sequence[str], seed: int
 ) -> dict[str, str]:
-    """The style picture of each picture, drawn at random.
+    """Draw a style image for each image.
 
-    So few are drawn that each serves about ``STYLE_REUSE`` pictures, but at least
-    ``MIN_STYLES`` if there are as many, and each serves equally many, give or take one.
+    Each style image that is drawn is used for about ``STYLE_REUSE`` images. At least
+    ``MIN_STYLES`` are drawn if there are that many, and all are used equally often, up
+    to a difference of one.
 
     Args:
-        pictures: Names of the pictures to translate.
-        styles: Pictures that lend their style.
-        seed: Of the draw.
+        images: Names of the images to translate.
+        styles: Paths of the style images.
+        seed: Seed of the draw.
 
     Returns:
-        Name -> style picture, in the order of the sorted names.
+        The style image of each name, in the order of the sorted names.
     """
-    names = sorted(pictures)
+    names = sorted(images)
     random = np.random.default_rng(seed)
     number = max(MIN_STYLES, math.ceil(len(names) / STYLE_REUSE))
     drawn = random.choice(sorted(styles), min(number, len(styles)), replace=False)

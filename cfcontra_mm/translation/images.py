@@ -1,4 +1,4 @@
-"""Pictures as they lie in files, in another style."""
+"""Read image files and translate them with a trained translator."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from .adain import AdaINStyleTransfer
 def load_translator(
     config: str | Path | Config, checkpoint: str | Path, trust: bool = False
 ) -> AdaINStyleTransfer:
-    """Build a trained translator.
+    """Load a trained translator.
 
     Args:
-        config: Config that it was trained with, or the file of it.
-        checkpoint: As ``tools/train.py`` wrote it.
+        config: The config that it was trained with, or its file.
+        checkpoint: Its checkpoint, as ``tools/train.py`` writes it.
         trust: Whether the checkpoint may hold any Python object.
 
     Returns:
-        The translator on the CPU, ready to predict.
+        The translator on the CPU, in evaluation mode.
 
     Raises:
-        InputError: A file is missing or damaged, the config is of something else, or
-            the checkpoint of another architecture.
+        InputError: A file is missing or damaged, the config is not a translator's, or
+            the checkpoint does not match the model.
     """
     if not isinstance(config, Config):
         config = open_config(config, import_modules=False)
@@ -48,47 +48,54 @@ def load_translator(
     if wrong or state.keys() - own.keys():
         example = next(iter(wrong or sorted(state.keys() - own.keys())))
         raise InputError(
-            f'{checkpoint}: of another architecture than {config.filename} ({example} '
-            'is missing or of another shape); use the config that it was trained with'
+            f'{checkpoint}: does not match the model of {config.filename} ({example} '
+            'is missing, unexpected or of another shape); use the config that it was '
+            'trained with'
         )
     model.load_state_dict(state)
-    # As pictures lie in memory; convolutions on the CPU take half the time so.
+    # The memory layout of images, in which the CPU convolves twice as fast.
     return model.to(memory_format=torch.channels_last).eval()
 
 
 def _build(cfg: Config) -> AdaINStyleTransfer:
     if cfg.get('model', {}).get('type') != 'AdaINStyleTransfer':
         raise InputError(
-            f'{cfg.filename}: its model is no AdaINStyleTransfer; name a config of '
+            f'{cfg.filename}: model.type is not AdaINStyleTransfer; use one of '
             'configs/adain'
         )
     with DefaultScope.overwrite_default_scope('mmseg'):
         return MODELS.build(cfg.model)
 
 
-def read_picture(path: str) -> np.ndarray:
-    """A picture, RGB, uint8, (H, W, 3), turned as its EXIF data say.
+def read_image(path: str) -> np.ndarray:
+    """Read an image, rotated as its EXIF data say.
 
-    `LoadImage` turns it likewise, so labels that fit the one fit the other.
+    ``LoadImage`` rotates it likewise, so that the labels fit both.
+
+    Args:
+        path: The image file.
+
+    Returns:
+        The image, RGB, uint8, (H, W, 3).
 
     Raises:
-        InputError: The picture is missing, truncated or not a picture.
+        InputError: The file is missing, truncated or not an image.
     """
     try:
-        # OpenCV, which LoadImage uses, lets truncated pictures pass.
+        # OpenCV, which LoadImage uses, accepts truncated images.
         with Image.open(path) as image:
             turned = ImageOps.exif_transpose(image)
     except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f'{path}: truncated or not a picture') from error
+        raise InputError(f'{path}: truncated or not an image') from error
     if turned.mode.startswith('I'):
-        # 16 bits of grey, which Pillow would clip instead of scale.
+        # 16-bit grey, which Pillow would clip instead of scaling it.
         turned = Image.fromarray((np.asarray(turned) // 256).astype(np.uint8))
     return np.array(turned.convert('RGB'))
 
 
 @contextmanager
-def naming(path: str) -> Iterator[None]:
-    """Puts the picture's path before what is wrong with it."""
+def prefix_errors(path: str) -> Iterator[None]:
+    """Prefix an ``InputError`` of the block with the path of the image."""
     try:
         yield
     except InputError as error:
@@ -96,34 +103,45 @@ def naming(path: str) -> Iterator[None]:
 
 
 @torch.no_grad()
-def picture_statistics(model: AdaINStyleTransfer, picture: np.ndarray) -> Statistics:
-    """The style of a picture, RGB, uint8, (H, W, 3)."""
-    return model.statistics(_to_tensor(model, picture))
-
-
-@torch.no_grad()
-def translate_picture(
-    model: AdaINStyleTransfer,
-    picture: np.ndarray,
-    style: Statistics,
-    alpha: float = 1.0,
-) -> np.ndarray:
-    """A picture in another style.
+def image_statistics(model: AdaINStyleTransfer, image: np.ndarray) -> Statistics:
+    """Compute the style of an image.
 
     Args:
         model: The translator.
-        picture: RGB, uint8, (H, W, 3), of any size above the encoder's stride.
-        style: As :func:`picture_statistics` gives it.
-        alpha: Share of the style, from 0 to 1.
+        image: RGB, uint8, (H, W, 3), with H and W larger than the encoder's stride.
+
+    Raises:
+        InputError: The image is too small.
+    """
+    return model.statistics(_to_tensor(model, image))
+
+
+@torch.no_grad()
+def translate_image(
+    model: AdaINStyleTransfer,
+    image: np.ndarray,
+    style: Statistics,
+    alpha: float = 1.0,
+) -> np.ndarray:
+    """Translate an image to another style.
+
+    Args:
+        model: The translator.
+        image: RGB, uint8, (H, W, 3), with H and W larger than the encoder's stride.
+        style: The style, as :func:`image_statistics` returns it.
+        alpha: Strength of the style, from 0 to 1.
 
     Returns:
-        RGB, uint8, (H, W, 3), of the same size.
+        The translated image, RGB, uint8, (H, W, 3).
+
+    Raises:
+        InputError: The image is too small.
     """
-    translated = model.translate(_to_tensor(model, picture), style, alpha)[0]
+    translated = model.translate(_to_tensor(model, image), style, alpha)[0]
     values = translated.clamp(0, 1).mul(255).round().byte()
     return values.permute(1, 2, 0).cpu().numpy()
 
 
-def _to_tensor(model: AdaINStyleTransfer, picture: np.ndarray) -> Tensor:
-    pixels = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)
+def _to_tensor(model: AdaINStyleTransfer, image: np.ndarray) -> Tensor:
+    pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)
     return pixels[None].to(model.data_preprocessor.device).float() / 255

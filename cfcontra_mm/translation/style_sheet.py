@@ -1,4 +1,4 @@
-"""What style transfer looks like while it is trained."""
+"""Log examples of the style transfer during its training."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ MARGIN, HEADING = 4, 16
 
 @HOOKS.register_module()
 class StyleSheetHook(Hook):
-    """Draws a sheet of content, style and translation at every validation.
+    """Log a sheet of content, style and translation at every validation.
 
     Args:
-        num_rows: Pictures on the sheet, the first of the validation.
+        num_rows: Number of rows, one for each of the first images of the validation.
     """
 
     def __init__(self, num_rows: int) -> None:
@@ -28,21 +28,34 @@ class StyleSheetHook(Hook):
         self.rows: list[list[Image.Image]] = []
 
     def after_val_iter(
-        self, runner: Runner, batch_idx: int, data_batch=None, outputs: Sequence = ()
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict | None = None,
+        outputs: Sequence[dict[str, Tensor]] = (),
     ) -> None:
-        """Keep the first pictures."""
+        """Keep the first images."""
         for sample in outputs[: self.num_rows - len(self.rows)]:
-            self.rows.append([_picture(sample[name]) for name in COLUMNS])
+            self.rows.append([_to_image(sample[name]) for name in COLUMNS])
 
-    def after_val_epoch(self, runner: Runner, metrics=None) -> None:
-        """Hand the sheet to the visualisation backends as ``style_transfer``."""
+    def after_val_epoch(
+        self, runner: Runner, metrics: dict[str, float] | None = None
+    ) -> None:
+        """Pass the sheet to the visualisation backends as ``style_transfer``."""
         sheet = np.asarray(draw_style_sheet(self.rows))
         runner.visualizer.add_image('style_transfer', sheet, step=runner.iter)
         self.rows = []
 
 
 def draw_style_sheet(rows: Sequence[Sequence[Image.Image]]) -> Image.Image:
-    """Rows of content, style and translation, at the content's size, with headings."""
+    """Draw rows of content, style and translation with headings.
+
+    Args:
+        rows: Images of each row; all are resized to the first one.
+
+    Returns:
+        The sheet, RGB.
+    """
     width, height = rows[0][0].size
     across, down = width + MARGIN, height + MARGIN
     size = (MARGIN + len(COLUMNS) * across, HEADING + MARGIN + len(rows) * down)
@@ -50,13 +63,13 @@ def draw_style_sheet(rows: Sequence[Sequence[Image.Image]]) -> Image.Image:
     for column, heading in enumerate(COLUMNS):
         x = MARGIN + column * across
         ImageDraw.Draw(sheet).text((x, 2), heading, fill='black')
-        for row, pictures in enumerate(rows):
-            picture = pictures[column].resize((width, height))
-            sheet.paste(picture, (x, HEADING + MARGIN + row * down))
+        for row, images in enumerate(rows):
+            image = images[column].resize((width, height))
+            sheet.paste(image, (x, HEADING + MARGIN + row * down))
     return sheet
 
 
-def _picture(values: Tensor) -> Image.Image:
-    """RGB in [0, 1], (3, H, W), as a picture."""
+def _to_image(values: Tensor) -> Image.Image:
+    """Convert RGB in [0, 1], (3, H, W), to an image."""
     pixels = values.clamp(0, 1).mul(255).round().byte()
     return Image.fromarray(pixels.permute(1, 2, 0).numpy())

@@ -14,34 +14,34 @@ from cfcontra_mm.errors import InputError
 
 from .images import (
     Statistics,
+    image_statistics,
     load_translator,
-    naming,
-    picture_statistics,
-    read_picture,
-    translate_picture,
+    prefix_errors,
+    read_image,
+    translate_image,
 )
 
 
 @TRANSFORMS.register_module()
 class AdaINStylize(BaseTransform):
-    """Gives pictures the style of others, drawn at random, while they are loaded.
+    """Translate images to the style of randomly drawn images while they are loaded.
 
-    Belongs after `LoadImage` in the source's pipeline; the size, the labels and all
-    else stay. `tools/translate_dataset.py` does it once for all epochs instead.
+    It belongs after ``LoadImage`` in the source's pipeline, and changes neither the
+    size nor the labels. ``tools/translate_dataset.py`` translates a data set once for
+    all epochs instead.
 
     Args:
-        config: Config of the translator, one of `configs/adain`.
-        checkpoint: The translator's.
-        styles: Folder of the pictures that lend their style, subfolders included.
-        alpha: Share of the style, from 0 to 1.
-        prob: Probability that a picture is stylised.
-        style_scale: Width and height that the pictures that lend their style are
-            resized to, for images that are resized before they are stylised; their
-            own if ``None``.
+        config: Config of the translator, one of ``configs/adain``.
+        checkpoint: Checkpoint of the translator.
+        styles: Folder of the style images, subfolders included.
+        alpha: Strength of the style, from 0 to 1.
+        prob: Probability that an image is translated.
+        style_scale: Width and height to resize style images to, if the images are
+            resized before they are translated; ``None`` keeps their size.
 
     Raises:
-        InputError: A number is out of range, there are no styles or no translator; on
-            use, a style picture that cannot be read.
+        InputError: A number is out of range, the folder holds no style images or the
+            translator cannot be loaded; in use, if a style image cannot be read.
     """
 
     def __init__(
@@ -60,35 +60,32 @@ class AdaINStylize(BaseTransform):
         self.styles = [osp.join(styles, name) for name in names]
         self.alpha, self.prob = alpha, prob
         self.style_scale = style_scale
-        # Here, so that errors come before training and forked workers share it.
+        # Loaded here, so that errors come before training and forked workers share it.
         self.model = load_translator(config, checkpoint)
         self._statistics: dict[str, Statistics] = {}
 
     def transform(self, results: dict) -> dict:
-        """Replaces img, BGR, uint8, (H, W, 3)."""
+        """Replace ``img``, BGR, uint8, (H, W, 3), by its translation."""
         if np.random.rand() >= self.prob:
             return results
         style = self.styles[np.random.randint(len(self.styles))]
         statistics = self._statistics_of(style)
-        with naming(results['img_path']):
-            translated = translate_picture(
-                self.model,
-                results['img'][..., ::-1],
-                statistics,
-                self.alpha,
+        with prefix_errors(results['img_path']):
+            translated = translate_image(
+                self.model, results['img'][..., ::-1], statistics, self.alpha
             )
         results['img'] = np.ascontiguousarray(translated[..., ::-1])
         return results
 
     def _statistics_of(self, path: str) -> Statistics:
         if path not in self._statistics:
-            picture = read_picture(path)
+            image = read_image(path)
             if self.style_scale is not None:
-                picture = imresize(
-                    picture, self.style_scale, interpolation='bicubic', backend='pillow'
+                image = imresize(
+                    image, self.style_scale, interpolation='bicubic', backend='pillow'
                 )
-            with naming(path):
-                self._statistics[path] = picture_statistics(self.model, picture)
+            with prefix_errors(path):
+                self._statistics[path] = image_statistics(self.model, image)
         return self._statistics[path]
 
     def __repr__(self) -> str:

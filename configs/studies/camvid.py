@@ -1,6 +1,6 @@
-# The rows of Table 2 on a pair of one's own: rendered streets to CamVid's photographs.
-# For another pair copy this file, change what stands before `pictures`, and move
-# work_dirs/adain away: there is one style transfer at a time.
+# The rows of Table 2 on a pair of your own data: rendered streets to CamVid's photos.
+# For another pair, copy this file, change everything above `unscaled`, and rename
+# work_dirs/adain, which holds only one style transfer.
 name = 'camvid'
 source = 'data/streetsynth/images/train'
 copy = 'data/streetsynth_to_camvid'
@@ -11,12 +11,12 @@ pair = {
     'folders.target_images': 'data/camvid/images/train',
     'folders.val_images': 'data/camvid/images/val',
     'folders.val_labels': 'data/camvid/labels/val',
-    # Width and height for training, half those of the pictures.
+    # Width and height for training, half those of the images.
     'folders.size': (240, 180),
 }
-# Translated at their own size.
-pictures = {key: pair[key] for key in pair if 'val' not in key}
-pictures['folders.size'] = (480, 360)
+# Images are translated at their original size.
+unscaled = {key: pair[key] for key in pair if 'val' not in key}
+unscaled['folders.size'] = (480, 360)
 translated = {'folders.source_images': f'{copy}/{source.split("/")[-1]}'}
 study = dict(
     name=name,
@@ -29,13 +29,13 @@ study = dict(
         dict(
             name='style transfer',
             train='configs/adain/adain_folders.py',
-            overrides=pictures,
+            overrides=unscaled,
             needs=['style encoder'],
         ),
         dict(
             name='translation',
             translate='configs/adain/adain_folders.py',
-            overrides=pictures,
+            overrides=unscaled,
             out=copy,
             needs=['style transfer'],
         ),
@@ -66,7 +66,7 @@ study = dict(
     baseline='source-only',
     reference='MinEnt',
     feature_rows=['source-only', 'CFContra'],
-    # The validation images are frames of one drive.
+    # The validation images are frames of a single drive.
     block_length=10,
     shared=pair,
     seeds=[0, 1, 2],

@@ -1,4 +1,4 @@
-# The rows of the paper's Table 3 between the lower and the upper bound.
+# The rows of Table 3, with source-only as lower and the oracle as upper bound.
 _base_ = './_base_/toystreets.py'
 study = dict(
     name='demo',

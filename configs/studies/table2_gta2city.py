@@ -1,6 +1,6 @@
-# Table 2: GTA5 to Cityscapes. The paper's row of AdaptSegNet is the single-level one;
-# the classes that it prints for MinEnt have a mean of 40.7, those of CAG 50.1. DACS, a
-# later method, stands beside those of the paper.
+# Table 2: GTA5 to Cityscapes. AdaptSegNet is the single-level variant, as in the paper.
+# The class IoUs that the paper prints have a mean of 40.7 for MinEnt and of 50.1 for
+# CAG. DACS is a later method and not in the paper.
 _base_ = './_base_/gta2city.py'
 headings = [
     'road',
@@ -54,7 +54,7 @@ figures = {
         89.7, 41.1, 82.6, 23.1, 25.2, 27.5, 37.2, 21.8, 83.0, 35.7,
         80.9, 60.3, 28.8, 85.8, 33.9, 39.2,  2.3, 28.7, 43.7, 45.8,
     ],
-    # Not in the paper's table: ADVENT's, and CAG's, whose network is DeepLabV3+.
+    # Not in the paper's table, but in those of ADVENT and CAG, which uses DeepLabV3+.
     'AdvEnt': [
         89.9, 36.5, 81.6, 29.2, 25.2, 28.5, 32.3, 22.4, 83.9, 34.0,
         77.1, 57.4, 27.9, 83.7, 29.4, 39.1,  1.5, 28.4, 23.3, 43.8,
@@ -106,7 +106,7 @@ study = dict(
         **{
             name: dict(zip(headings, row, strict=True)) for name, row in figures.items()
         },
-        # That of DACS is its paper's, the oracle's that of AdaptSegNet's repository.
+        # DACS: from its paper; oracle: from AdaptSegNet's repository.
         'DACS': dict(mIoU=52.1),
         'oracle': dict(mIoU=65.1),
     },

@@ -1,7 +1,7 @@
-# The rows of Table 2 from SYNTHIA, whose papers score 16 or 13 classes. CFContra's has
-# no figures of SYNTHIA: MinEnt and AdvEnt are ADVENT's, source-only and AdaptSegNet are
-# AdaptSegNet's, CLAN and CAG stand as CAG's poster prints them, and DACS as CorDA's
-# repository does.
+# The rows of Table 2 with SYNTHIA as source, for which papers report 16 or 13 classes.
+# CFContra's paper has no figures for SYNTHIA. Those of MinEnt and AdvEnt are from the
+# ADVENT paper, of source-only and AdaptSegNet from the AdaptSegNet paper, of CLAN and
+# CAG from CAG's poster, and of DACS from CorDA's repository.
 _base_ = './_base_/synthia2city.py'
 classes16 = [
     'road',

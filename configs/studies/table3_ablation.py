@@ -1,5 +1,5 @@
-# Table 3: what style transfer and the contrast each add to MinEnt; and, not in the
-# paper's table, style transfer while the images are loaded, another style each time.
+# Table 3: the contribution of style transfer and of the contrastive loss to MinEnt.
+# Style transfer on the fly, with a random style for each image, is not in the paper.
 _base_ = './_base_/gta2city.py'
 study = dict(
     name='table3_ablation',

@@ -1,6 +1,6 @@
-# Table 4: losses at the end of the training and the accuracy of pseudo-labels, without
-# style transfer. The paper says neither when it read the losses nor what its
-# percentages are added to.
+# Table 4: final training losses and accuracy of the pseudo-labels, without style
+# transfer. The paper does not say at which iteration it reports the losses, nor what
+# its percentages are relative to.
 study = dict(
     name='table4_dynamics',
     rows=[

@@ -1,6 +1,7 @@
-# Table 5: the contrast's parameters, one changed at a time, without style transfer. The
-# rows of the defaults are one and the same run. The paper names no head for them; its
-# 44.4 to 44.5 is Table 6's figure without a head (44.4), not with MOCO's (45.4).
+# Table 5: sensitivity to the parameters of the contrastive loss, one changed at a time,
+# without style transfer. All rows with default values are the same run. The paper does
+# not name the head; its 44.4 to 44.5 matches Table 6 without a head (44.4), not with
+# the MoCo head (45.4).
 config = 'configs/ablation/gta2city_3_minent_contrast.py'
 settings = {
     'tau = 0.03': {'model.loss_contrast.temperature': 0.03},

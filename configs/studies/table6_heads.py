@@ -1,4 +1,4 @@
-# Table 6: the head that remaps features for the contrast, without style transfer.
+# Table 6: projection heads for the contrastive loss, without style transfer.
 config = 'configs/ablation/gta2city_3_minent_contrast.py'
 heads = {
     'no head': {'model.projection_head': None},

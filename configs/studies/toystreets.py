@@ -1,4 +1,4 @@
-# Every method on ToyStreets and the ablation of CFContra, with three seeds.
+# Every method and the ablation of CFContra on ToyStreets, with three seeds.
 _base_ = './demo_toystreets.py'
 study = dict(
     name='toystreets',

@@ -41,7 +41,7 @@ def cfg(toystreets):
     return cfg
 
 
-def test_the_pictures_are_those_of_the_training(cfg, tmp_path):
+def test_the_images_are_those_of_the_training(cfg, tmp_path):
     written = browse(cfg, 3, tmp_path)
     names = [path.name for path in written]
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(names)
@@ -64,6 +64,6 @@ def test_the_pictures_are_those_of_the_training(cfg, tmp_path):
 
 def test_a_config_without_domains_is_refused(cfg, tmp_path):
     cfg.train_dataloader = None
-    with pytest.raises(InputError, match='reads no DomainDataset'):
+    with pytest.raises(InputError, match='is not a DomainDataset'):
         browse(cfg, 1, tmp_path / 'out')
     assert not (tmp_path / 'out').exists()

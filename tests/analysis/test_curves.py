@@ -85,5 +85,5 @@ def test_runs_are_named_by_folder_or_by_path(tmp_path):
 
 
 def test_a_folder_without_a_log_is_refused(tmp_path):
-    with pytest.raises(InputError, match=rf'{tmp_path}: no log of a training'):
+    with pytest.raises(InputError, match=rf'{tmp_path}: no training log'):
         read_runs([tmp_path])

@@ -53,7 +53,7 @@ def test_a_file_without_features_is_refused(features, tmp_path, damage):
         content = path.read_bytes()
         kept = {'truncated': content[:200], 'text': b'hello', 'empty': b''}
         path.write_bytes(kept[damage])
-    with pytest.raises(InputError, match=r'features\.npz: no features or damaged'):
+    with pytest.raises(InputError, match=r'features\.npz: damaged or not a file of'):
         read_features(path)
 
 

@@ -13,15 +13,15 @@ ROAD, SKY = (128, 64, 128), (70, 130, 180)
 
 
 @pytest.fixture
-def pictures(tmp_path):
+def images(tmp_path):
     """Folder of six 64x32 images, road below sky, with their labels."""
     return write_streets(tmp_path / 'data')
 
 
 @pytest.fixture
-def samples(pictures, tmp_path):
+def samples(images, tmp_path):
     config = tmp_path / 'config.py'
-    config.write_text(labelled_split(pictures, {'road': [*ROAD], 'sky': [*SKY]}))
+    config.write_text(labelled_split(images, {'road': [*ROAD], 'sky': [*SKY]}))
     return load_samples(open_config(config), 3)
 
 

@@ -28,7 +28,7 @@ def _fast(monkeypatch):
 
 
 @pytest.fixture
-def pictures(tmp_path):
+def images(tmp_path):
     """Folder of six 64x32 images, road below sky, with their labels."""
     return write_streets(tmp_path / 'data')
 
@@ -40,8 +40,8 @@ def metrics(miou):
 class FakeStudy:
     """Three rows whose trainings take a moment, and the way to run them."""
 
-    def __init__(self, root, pictures):
-        self.root, self.pictures, self.out = root, pictures, root / 'out'
+    def __init__(self, root, images):
+        self.root, self.images, self.out = root, images, root / 'out'
         self.tools = FAKE_TOOLS
         for name in MIOUS:
             self.configure(name)
@@ -51,12 +51,12 @@ class FakeStudy:
             baseline='source',
             oracle='oracle',
             seeds=(0,),
-            data={'root': str(pictures)},
+            data={'root': str(images)},
         )
 
     def configure(self, name, **changes):
         values = {
-            'data_root': str(self.pictures),
+            'data_root': str(self.images),
             'max_iters': 20,
             'fails_at': None,
             'crashes_at': None,
@@ -65,7 +65,7 @@ class FakeStudy:
             'metrics': metrics(MIOUS.get(name, 0.0)),
         }
         text = CONFIG.format(**{**values, **changes})
-        split = labelled_split(self.pictures, PALETTE)
+        split = labelled_split(self.images, PALETTE)
         (self.root / f'{name}.py').write_text(text + split)
 
     def run(self, **arguments):
@@ -78,5 +78,5 @@ class FakeStudy:
 
 
 @pytest.fixture
-def fake(tmp_path, pictures):
-    return FakeStudy(tmp_path, pictures)
+def fake(tmp_path, images):
+    return FakeStudy(tmp_path, images)

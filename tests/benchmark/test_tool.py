@@ -27,13 +27,13 @@ def refused(monkeypatch, capsys, *arguments):
 def test_slurms_parameters_need_its_launcher(monkeypatch, capsys, launcher):
     arguments = ('nowhere.py', '--slurm', 'mem_gb=4', '--launcher')
     line = refused(monkeypatch, capsys, *arguments, launcher)
-    assert '--slurm: goes with --launcher slurm' in line
+    assert '--slurm: needs --launcher slurm' in line
     assert 'nowhere.py: no such' in refused(monkeypatch, capsys, *arguments, 'slurm')
 
 
 def test_training_again_is_no_making_of_tables(monkeypatch, capsys):
     arguments = ('nowhere.py', '--tables-only', '--rerun', 'MinEnt')
-    assert '--rerun: trains, but' in refused(monkeypatch, capsys, *arguments)
+    assert '--rerun: cannot be combined' in refused(monkeypatch, capsys, *arguments)
 
 
 def test_the_demo_hands_its_options_on(monkeypatch):

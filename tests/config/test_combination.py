@@ -249,7 +249,7 @@ class TestAUsersConfig:
 @pytest.mark.parametrize(
     ('parts', 'said'),
     [
-        (dict(network='segformer_b1'), "network 'segformer_b1' is not known.*_b0"),
+        (dict(network='segformer_b1'), "unknown network 'segformer_b1'; .*_b0"),
         (dict(pair='kitti'), 'choose from folders, gta2city, synthia2city, toystreets'),
         (dict(network='no/such.py'), r'network no/such\.py: no such file'),
     ],
@@ -263,7 +263,7 @@ def test_unknown_parts(parts, said):
 @pytest.mark.parametrize('config', ['adain/adain_toystreets.py', 'studies/camvid.py'])
 def test_a_config_without_network_and_pair_is_refused(config):
     with pytest.raises(
-        InputError, match=rf'{config}: stands on no _base_/NETWORK_PAIR'
+        InputError, match=rf'{config}: has no base config _base_/NETWORK_PAIR'
     ):
         open_config(CONFIGS / config, network='segformer_b0')
 

@@ -30,3 +30,22 @@ def test_a_config_that_mmengine_wrote_is_read(tmp_path):
     assert 'python/tuple' in path.read_text()
     assert open_config(path).to_dict() == values
     assert yaml.unsafe_load(path.read_text()) == values
+
+
+def test_a_study_by_its_old_path(tmp_path):
+    (tmp_path / 'configs/studies').mkdir(parents=True)
+    (tmp_path / 'configs/studies/a.py').write_text('x = 1\n')
+    with pytest.warns(FutureWarning, match=r'a\.py: is now .*configs/studies/a\.py'):
+        assert open_config(tmp_path / 'configs/benchmarks/a.py').x == 1
+    with pytest.raises(InputError, match=r'benchmarks/b\.py: no such config file'):
+        open_config(tmp_path / 'configs/benchmarks/b.py')
+
+
+def test_overrides_that_do_not_fit_are_named_with_what_gave_them(tmp_path):
+    (tmp_path / 'a.py').write_text('x = [1]\n')
+    path = tmp_path / 'a.py'
+    assert open_config(path, {'y.z': 2}).y.z == 2
+    with pytest.raises(InputError, match=r'a\.py: overrides: '):
+        open_config(path, {'x.7.y': 2})
+    with pytest.raises(InputError, match='--cfg-options: '):
+        open_config(path, {'x.7.y': 2}, origin='--cfg-options')

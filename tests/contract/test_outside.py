@@ -153,7 +153,7 @@ def test_what_depends_on_the_ranks_is_said(installed, tmp_path):
     options = ('other_methods.plain', '--config', config.name, '-k', 'ranks or images')
     done = call(installed, tmp_path, '-m', 'cfcontra_mm.contract', *options)
     assert done.returncode == 0, done.stdout[-3000:]
-    assert 'PlainNoise-deeplab: what passes() draws or counts depends' in done.stdout
+    assert 'PlainNoise-deeplab: the result of passes() depends' in done.stdout
 
 
 @pytest.mark.slow
@@ -174,7 +174,7 @@ def test_a_config_names_a_method_of_an_entry_point(installed, toystreets, tmp_pa
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     assert 'masked.decode.loss_ce' in done.stdout
-    warning = 'other-methods: its methods (other_methods.gone) are not there'
+    warning = 'other-methods: its methods (other_methods.gone) are skipped'
     assert warning in done.stderr
 
 
@@ -184,7 +184,7 @@ def test_a_config_names_a_method_of_an_entry_point(installed, toystreets, tmp_pa
         ('nowhere.at_all', 'nowhere.at_all: cannot be imported'),
         ('json', 'json: registers no method'),
         ('other_methods.syntax', 'other_methods.syntax: cannot be imported (Syntax'),
-        ('other_methods.plain', "PlainNoise: .*'noise'; give its settings with --conf"),
+        ('other_methods.plain', "PlainNoise: .*'noise'; pass its settings with --conf"),
     ],
 )
 def test_a_module_without_methods_is_refused(installed, tmp_path, module, said):

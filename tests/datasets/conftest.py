@@ -10,7 +10,7 @@ def _mmseg(mmseg_scope):
 
 @pytest.fixture
 def make_pair(tmp_path):
-    """A `DomainDataset` of so many source and target pictures."""
+    """A `DomainDataset` of so many source and target images."""
 
     def make(num_source=5, num_target=3, augment=()):
         stems = [f'{n:05}' for n in range(1, num_source + 1)]

@@ -136,7 +136,7 @@ class TestDataset:
         source = write_gta5(tmp_path, ['00001'])
         target = write_cityscapes(tmp_path, 'train', 1)
         cfg = dict(target_cfg(target), metainfo=dict(classes=('car', 'road')))
-        with pytest.raises(InputError, match='2 classes are not the 19 of source'):
+        with pytest.raises(InputError, match='2 classes differ from the 19 of source'):
             DomainDataset(source_cfg(source), cfg)
 
     def test_nothing_given(self):
@@ -191,7 +191,7 @@ class TestTargetLabels:
 
     def test_label_paths_are_refused(self, cfg):
         cfg['data_prefix'] = dict(cfg['data_prefix'], seg_map_path='gtFine/train')
-        with pytest.raises(InputError, match='leave seg_map_path out'):
+        with pytest.raises(InputError, match='remove seg_map_path from'):
             DomainDataset(target=cfg)
 
     def test_labels_that_arrive_are_refused(self, cfg):
@@ -324,8 +324,8 @@ class TestSampler:
             (dict(sorce=1), "no domain 'sorce'"),
             (dict(source=0, target=1), r'per_domain\.source: must be at least 1'),
             (dict(), 'name at least one domain'),
-            (dict(source='1', target=1), r'per_domain\.source: must be a whole'),
-            (dict(source=0.5, target=1), r'per_domain\.source: must be a whole'),
+            (dict(source='1', target=1), r'per_domain\.source: must be an integer'),
+            (dict(source=0.5, target=1), r'per_domain\.source: must be an integer'),
         ],
     )
     def test_wrong_proportions(self, make_pair, per_domain, message):

@@ -65,22 +65,22 @@ def test_jitter_is_not_that_of_todays_libraries():
 
 @pytest.mark.parametrize('sigma', [0.15, 0.4, 0.77, 1.15])
 def test_blur_is_the_sum_over_neighbours(sigma):
-    picture = image(3, (40, 31))
-    found = gaussian_blur(torch.from_numpy(picture), sigma).numpy()
-    np.testing.assert_allclose(found, blur(picture, sigma), atol=1e-7)
+    pixels = image(3, (40, 31))
+    found = gaussian_blur(torch.from_numpy(pixels), sigma).numpy()
+    np.testing.assert_allclose(found, blur(pixels, sigma), atol=1e-7)
     # DACS's kernel is a tenth of the side, 51 pixels at 512.
-    np.testing.assert_allclose(found, blur(picture, sigma, size=51), atol=1e-7)
-    by_scipy = gaussian_filter(picture, (0, sigma, sigma), mode='mirror', truncate=8)
+    np.testing.assert_allclose(found, blur(pixels, sigma, size=51), atol=1e-7)
+    by_scipy = gaussian_filter(pixels, (0, sigma, sigma), mode='mirror', truncate=8)
     np.testing.assert_allclose(found, by_scipy, atol=1e-7)
-    assert found.mean() == pytest.approx(picture.mean(), abs=0.02)
+    assert found.mean() == pytest.approx(pixels.mean(), abs=0.02)
 
 
 def test_blur_of_an_image_smaller_than_the_kernel():
-    picture = image(4, (5, 3))
-    found = gaussian_blur(torch.from_numpy(picture), 1.15).numpy()
-    assert found.shape == picture.shape
+    pixels = image(4, (5, 3))
+    found = gaussian_blur(torch.from_numpy(pixels), 1.15).numpy()
+    assert found.shape == pixels.shape
     assert np.isfinite(found).all()
-    assert found.std() < picture.std()
+    assert found.std() < pixels.std()
 
 
 def test_augmentation_of_normalised_images():

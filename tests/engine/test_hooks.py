@@ -46,7 +46,7 @@ def still(toystreets):
 
 
 def features(runner, index):
-    """Remapped features of a picture, (D, h, w), as the network starts."""
+    """Remapped features of an image, (D, h, w), as the network starts."""
     sample = runner.train_dataloader.dataset[index]
     data = dict(inputs=[sample['inputs']], data_samples=[sample['data_samples']])
     domain = sample['data_samples'].domain
@@ -56,10 +56,10 @@ def features(runner, index):
         return runner.model.projection_head(deep)[0].double(), sample['data_samples']
 
 
-def slow_means(pictures):
+def slow_means(images):
     """Mean feature of each class over (features, label of each place) in float64."""
     sums, counts = [0] * 19, [0] * 19
-    for maps, labels in pictures:
+    for maps, labels in images:
         for y in range(maps.shape[1]):
             for x in range(maps.shape[2]):
                 if labels[y][x] != IGNORE:
@@ -68,7 +68,7 @@ def slow_means(pictures):
     return [s / c if c else None for s, c in zip(sums, counts, strict=True)]
 
 
-def source_picture(runner, index):
+def source_image(runner, index):
     maps, sample = features(runner, index)
     labels = sample.gt_sem_seg.data[0]
     (height, width), (h, w) = labels.shape, maps.shape[1:]
@@ -78,7 +78,7 @@ def source_picture(runner, index):
     ]
 
 
-def target_picture(runner, index, centers):
+def target_image(runner, index, centers):
     maps, _ = features(runner, index)
     labels = []
     for row in maps.permute(1, 2, 0):
@@ -104,11 +104,11 @@ def check(found, seen, expected):
 def test_first_centers_are_the_means_over_the_data(still):
     MemoryBankHook(max_images=100).before_train(still)
     still.model.train()
-    source = slow_means([source_picture(still, i) for i in still.ranges['source']])
+    source = slow_means([source_image(still, i) for i in still.ranges['source']])
     assert sum(center is not None for center in source) > 8
     check(*still.bank.of('source'), source)
     target = slow_means(
-        [target_picture(still, i, source) for i in still.ranges['target']]
+        [target_image(still, i, source) for i in still.ranges['target']]
     )
     assert sum(center is not None for center in target) > 2
     check(*still.bank.of('target'), target)
@@ -130,7 +130,7 @@ def test_the_limit_on_images(still, monkeypatch):
         paths.clear()
     still.bank.initialized.fill_(False)
     MemoryBankHook(max_images=100).before_train(still)
-    # Every picture, and none twice.
+    # Every image, and none twice.
     assert [(len(paths), len(set(paths))) for paths in seen.values()] == [
         (4, 4),
         (5, 5),

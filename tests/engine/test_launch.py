@@ -104,7 +104,7 @@ def test_work_dir_tells_networks_and_pairs_apart(config):
     cfg = launch.setup_config(arguments(shipped, *parts), ['model'])
     assert Path(cfg.work_dir) == Path('work_dirs/minent/segformer_b0_gta2city')
     assert cfg.model.backbone.type == 'MiT'
-    with pytest.raises(InputError, match='stands on no _base_/NETWORK_PAIR'):
+    with pytest.raises(InputError, match='has no base config _base_/NETWORK_PAIR'):
         launch.setup_config(arguments(config, *parts), ['model'])
 
 

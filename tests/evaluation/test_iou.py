@@ -16,7 +16,7 @@ THIRTEEN = [c for c in SIXTEEN if c not in CLASSES[3:6]]
 IGNORE = 255
 
 
-def pictures(classes, seed=0, count=3):
+def images(classes, seed=0, count=3):
     """Pairs of prediction and truth that hold some of the classes."""
     rng = np.random.default_rng(seed)
     pairs = []
@@ -30,7 +30,7 @@ def pictures(classes, seed=0, count=3):
 
 
 def slow_iou(pairs):
-    """IoU of each class, pixel by pixel over all pictures, in percent."""
+    """IoU of each class, pixel by pixel over all images, in percent."""
     hits, either = [0] * 19, [0] * 19
     for prediction, truth in pairs:
         for p, t in zip(
@@ -62,7 +62,7 @@ def evaluate(pairs, subsets=None, **kwargs):
 
 @pytest.mark.parametrize('classes', [range(19), (0, 1, 5, 13, 14), (2,)])
 def test_iou_of_classes_and_subsets(classes):
-    pairs = pictures(list(classes))
+    pairs = images(list(classes))
     reference = slow_iou(pairs)
     found = evaluate(pairs, dict(mIoU16=SIXTEEN, mIoU13=THIRTEEN))
     for name, expected in zip(CLASSES, reference, strict=True):
@@ -79,7 +79,7 @@ def test_subsets_hold_what_the_papers_score():
 
 
 def test_a_class_that_is_never_seen_is_nan_and_no_part_of_a_mean():
-    pairs = pictures([0, 1, 9])
+    pairs = images([0, 1, 9])
     found = evaluate(pairs, dict(mIoU16=SIXTEEN))
     assert math.isnan(found['IoU.class 5'])
     means = (found['IoU.class 0'] + found['IoU.class 1']) / 2
@@ -98,7 +98,7 @@ def test_a_class_that_is_only_predicted_counts_as_zero():
 def test_a_subset_of_unseen_classes_is_nan():
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', RuntimeWarning)
-        found = evaluate(pictures([0]), dict(rare=['class 5', 'class 6']))
+        found = evaluate(images([0]), dict(rare=['class 5', 'class 6']))
     assert math.isnan(found['rare'])
 
 
@@ -111,7 +111,7 @@ def test_all_pixels_ignored_gives_nan():
 
 
 def test_without_subsets_there_is_the_mean_alone():
-    found = evaluate(pictures([0, 1]))
+    found = evaluate(images([0, 1]))
     means = {key for key in found if not key.startswith('IoU.')}
     assert means == {'mIoU', 'aAcc', 'mAcc'}
 
@@ -137,7 +137,7 @@ def per_image(folder):
 
 
 def test_counts_of_each_image_are_kept_beside_the_predictions(tmp_path):
-    pairs = pictures([0, 1, 5, 18])
+    pairs = images([0, 1, 5, 18])
     found = evaluate(pairs, output_dir=str(tmp_path))
     counts = per_image(tmp_path)
     assert counts['names'].tolist() == ['street_0', 'street_1', 'street_2']
@@ -158,19 +158,19 @@ def test_counts_of_each_image_are_kept_beside_the_predictions(tmp_path):
 
 def test_counts_are_not_kept_without_predictions(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    evaluate(pictures([0, 1]))
+    evaluate(images([0, 1]))
     assert not list(tmp_path.iterdir())
 
 
 def evaluate_rank(rank, folder, file):
-    """Evaluate every second of five pictures, as a rank of two sees them."""
+    """Evaluate every second of five images, as a rank of two sees them."""
     torch.distributed.init_process_group(
         'gloo', init_method=f'file://{file}', rank=rank, world_size=2
     )
-    pairs = pictures([0, 1, 5], count=5)
+    pairs = images([0, 1, 5], count=5)
     metric = DomainIoUMetric(output_dir=str(folder), collect_device='cpu')
     metric.dataset_meta = dict(classes=CLASSES)
-    # The sampler repeats the first picture, so that both ranks have as many.
+    # The sampler repeats the first image, so that both ranks have as many.
     for index in [0, 1, 2, 3, 4, 0][rank::2]:
         sample = SegDataSample(metainfo=dict(img_path=f'street_{index}.png'))
         prediction, truth = map(torch.from_numpy, pairs[index])
@@ -187,7 +187,7 @@ def test_two_ranks_keep_every_image_once_and_in_order(tmp_path):
     folder = tmp_path / 'predictions'
     torch.multiprocessing.spawn(evaluate_rank, (folder, tmp_path / 'group'), nprocs=2)
     counts = per_image(folder)
-    evaluate(pictures([0, 1, 5], count=5), output_dir=str(tmp_path))
+    evaluate(images([0, 1, 5], count=5), output_dir=str(tmp_path))
     single = per_image(tmp_path)
     assert counts['names'].tolist() == [f'street_{index}' for index in range(5)]
     assert np.array_equal(counts['intersection'], single['intersection'])
@@ -207,5 +207,7 @@ def test_predictions_alone_give_no_figures(tmp_path):
 def test_a_subset_of_unknown_classes_is_refused_at_the_first_image():
     metric = DomainIoUMetric(subsets=dict(mIoU2=['road', 'raod']))
     metric.dataset_meta = dict(classes=('road', 'car'))
-    with pytest.raises(InputError, match='subsets: raod is none of'):
+    with pytest.raises(
+        InputError, match='subsets: unknown class raod; choose from road, car'
+    ):
         metric.process({}, [])

@@ -11,8 +11,8 @@ from cfcontra_mm.evaluation import LabelFreeScores, soft_neighborhood_density
 CLASSES = 5
 
 
-def pictures(count=4, size=(8, 10), seed=0):
-    """Logits (C, H, W) of each picture, the later ones the surer."""
+def images(count=4, size=(8, 10), seed=0):
+    """Logits (C, H, W) of each image, the later ones the surer."""
     generator = torch.Generator().manual_seed(seed)
     shape = (count, CLASSES, *size)
     scale = torch.arange(1, count + 1).view(-1, 1, 1, 1)
@@ -61,12 +61,12 @@ def slow_density(vectors, temperature=0.05):
 
 
 def slow_scores(maps):
-    """Scores over all pixels of pictures of one size."""
+    """Scores over all pixels of images of one size."""
     vectors = [
         [slow_softmax(scores) for scores in logits.double().flatten(1).T.tolist()]
         for logits in maps
     ]
-    pixels = [p for picture in vectors for p in picture]
+    pixels = [p for image in vectors for p in image]
     mean_entropy = sum(map(slow_entropy, pixels)) / len(pixels)
     mean = [sum(column) / len(pixels) for column in zip(*pixels, strict=True)]
     return {
@@ -77,12 +77,12 @@ def slow_scores(maps):
 
 
 def test_scores_are_the_printed_formulas():
-    found = evaluate([sample(logits) for logits in pictures()])
-    assert found == pytest.approx(slow_scores(pictures()), rel=1e-12)
+    found = evaluate([sample(logits) for logits in images()])
+    assert found == pytest.approx(slow_scores(images()), rel=1e-12)
 
 
 def test_density_is_the_printed_formula():
-    for logits in pictures(size=(4, 4)):
+    for logits in images(size=(4, 4)):
         vectors = logits.double().flatten(1).softmax(0).T
         expected = slow_density(vectors.tolist())
         assert soft_neighborhood_density(vectors).item() == pytest.approx(expected)
@@ -97,8 +97,8 @@ def test_density_of_clusters_is_the_logarithm_of_the_neighbours():
 
 def test_a_label_changes_nothing():
     truth = torch.randint(0, CLASSES, (1, 8, 10))
-    bare = evaluate([sample(logits) for logits in pictures()])
-    assert evaluate([sample(logits, truth=truth) for logits in pictures()]) == bare
+    bare = evaluate([sample(logits) for logits in images()])
+    assert evaluate([sample(logits, truth=truth) for logits in images()]) == bare
 
 
 def test_sure_and_varied_predictions_have_the_highest_scores():
@@ -123,15 +123,15 @@ def test_no_information_in_equal_predictions():
 
 @pytest.mark.parametrize('batch_size', [2, 3, 8])
 def test_batches_do_not_matter(batch_size):
-    samples = [sample(logits) for logits in pictures(count=8)]
+    samples = [sample(logits) for logits in images(count=8)]
     assert evaluate(samples, batch_size) == evaluate(samples)
 
 
 def test_neither_order_nor_ranks_matter():
-    samples = [sample(logits) for logits in pictures(count=7)]
+    samples = [sample(logits) for logits in images(count=7)]
     expected = evaluate(samples)
     assert evaluate(samples[::-1]) == pytest.approx(expected, rel=1e-12)
-    # The sampler fills the second rank up with the first picture.
+    # The sampler fills the second rank up with the first image.
     shares = samples[::2], [*samples[1::2], samples[0]]
     ranks = [LabelFreeScores() for _ in shares]
     for metric, share in zip(ranks, shares, strict=True):
@@ -143,8 +143,8 @@ def test_neither_order_nor_ranks_matter():
 
 
 @pytest.mark.parametrize('size', [(1, 9000), (130, 257), (512, 1024)])
-def test_a_large_picture_is_measured_on_a_grid(size):
-    logits = pictures(count=1, size=size)[0]
+def test_a_large_image_is_measured_on_a_grid(size):
+    logits = images(count=1, size=size)[0]
     means = LabelFreeScores()
     means.process({}, [sample(logits)])
     (kept,) = means.results
@@ -156,7 +156,7 @@ def test_a_large_picture_is_measured_on_a_grid(size):
     assert kept['entropy'].item() == pytest.approx(entropy.item(), abs=0.02)
 
 
-def test_the_grid_takes_pixels_from_all_over_the_picture():
+def test_the_grid_takes_pixels_from_all_over_the_image():
     logits = torch.zeros(CLASSES, 640, 1280)
     logits[0, :, :320] = 100
     logits[1, :, 320:] = 100
@@ -167,20 +167,20 @@ def test_the_grid_takes_pixels_from_all_over_the_picture():
 
 
 def test_half_precision_is_good_enough():
-    samples = [sample(logits.half()) for logits in pictures()]
-    expected = evaluate([sample(logits) for logits in pictures()])
+    samples = [sample(logits.half()) for logits in images()]
+    expected = evaluate([sample(logits) for logits in images()])
     assert evaluate(samples) == pytest.approx(expected, rel=1e-3)
 
 
 def test_agreement_is_the_share_of_pixels():
     maps = [torch.zeros(1, 4, 6, dtype=torch.bool) for _ in range(2)]
     maps[0][..., :3] = True
-    found = evaluate([sample(x, a) for x, a in zip(pictures(2), maps, strict=True)])
+    found = evaluate([sample(x, a) for x, a in zip(images(2), maps, strict=True)])
     assert found['target/agreement'] == 0.25
 
 
 def test_one_head_has_no_agreement():
-    assert 'target/agreement' not in evaluate([sample(pictures()[0])])
+    assert 'target/agreement' not in evaluate([sample(images()[0])])
 
 
 def test_a_network_that_is_not_finite_has_no_score():

@@ -37,7 +37,7 @@ def slow_figures(pairs):
     return 100 * right / max(assigned, 1), 100 * assigned / labelled
 
 
-def pictures(size, seed=0):
+def images(size, seed=0):
     rng = np.random.default_rng(seed)
     choices = [0, 1, 2, IGNORE]
     return [
@@ -47,7 +47,7 @@ def pictures(size, seed=0):
 
 @pytest.mark.parametrize('size', [(16, 32), (8, 16), (4, 8), (5, 9), (1, 1)])
 def test_figures_at_any_size(size):
-    pairs = pictures(size)
+    pairs = images(size)
     accuracy, share = slow_figures(pairs)
     found = evaluate(pairs)
     assert found['pseudo_acc'] == pytest.approx(accuracy, abs=0.006)
@@ -56,7 +56,7 @@ def test_figures_at_any_size(size):
     assert found['pseudo_share'] > 0
 
 
-def test_pixels_count_and_not_pictures():
+def test_pixels_count_and_not_images():
     right, wrong = np.zeros((8, 8), int), np.ones((2, 2), int)
     found = evaluate([(right, right), (wrong, np.zeros((2, 2), int))])
     assert found['pseudo_acc'] == pytest.approx(100 * 64 / 68, abs=0.006)

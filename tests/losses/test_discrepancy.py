@@ -3,7 +3,8 @@ import math
 import pytest
 import torch
 
-from cfcontra_mm.losses import disagreement_map, weight_divergence
+from cfcontra_mm import losses
+from cfcontra_mm.losses import disagreement_map, weight_similarity
 
 
 def softmax(scores):
@@ -49,22 +50,30 @@ def test_both_predictions_get_a_gradient():
     assert second.grad[0, 0] < 0 < second.grad[0, 1]
 
 
-def test_divergence_is_that_of_all_parameters_as_one_vector():
+def test_similarity_is_that_of_all_parameters_as_one_vector():
     generator = torch.Generator().manual_seed(0)
     first, second = (
         [torch.randn(3, 2, generator=generator), torch.randn(4, generator=generator)]
         for _ in '12'
     )
     flat = [[*w.flatten().tolist(), *b.tolist()] for w, b in (first, second)]
-    found = weight_divergence(first, second)
+    found = weight_similarity(first, second)
     assert found.item() == pytest.approx(cosine(*flat) + 1, rel=1e-5)
-    assert weight_divergence(first, first).item() == pytest.approx(2)
+    assert weight_similarity(first, first).item() == pytest.approx(2)
     opposite = [-parameter for parameter in first]
-    assert weight_divergence(first, opposite).item() == pytest.approx(0, abs=1e-6)
+    assert weight_similarity(first, opposite).item() == pytest.approx(0, abs=1e-6)
 
 
-def test_divergence_keeps_its_precision_under_autocast():
+def test_similarity_keeps_its_precision_under_autocast():
     first, second = torch.ones(50), torch.linspace(0.9, 1.1, 50)
     with torch.autocast('cpu', dtype=torch.bfloat16):
-        found = weight_divergence([first], [second])
-    assert torch.equal(found, weight_divergence([first], [second]))
+        found = weight_similarity([first], [second])
+    assert torch.equal(found, weight_similarity([first], [second]))
+
+
+def test_the_old_name_of_the_similarity_works_with_a_warning():
+    with pytest.warns(FutureWarning, match='weight_divergence is now .*_similarity'):
+        old = losses.weight_divergence
+    assert old is weight_similarity
+    with pytest.raises(AttributeError, match="no attribute 'weight_nothing'"):
+        losses.weight_nothing  # noqa: B018

@@ -202,9 +202,13 @@ def test_the_single_level_variant_has_one_classifier_and_one_discriminator():
 @pytest.mark.parametrize(
     ('folder', 'changes', 'said'),
     [
-        ('adaptsegnet', dict(gan='wgan'), "'wgan' is none of vanilla, lsgan"),
-        ('adaptsegnet', dict(loss_adversarial={}), 'names no head'),
-        ('advent', dict(loss_adversarial=dict(neck=GAN)), 'names neck, .* has decode'),
+        ('adaptsegnet', dict(gan='wgan'), "unknown type 'wgan'; choose one of vanilla"),
+        ('adaptsegnet', dict(loss_adversarial={}), 'has losses of no head'),
+        (
+            'advent',
+            dict(loss_adversarial=dict(neck=GAN)),
+            'has losses of neck; .* are decode',
+        ),
         ('advent', dict(auxiliary_head=None, loss_adversarial=dict(aux=GAN)), 'aux'),
     ],
 )
@@ -220,7 +224,7 @@ def test_discriminators_stand_in_the_order_of_the_config():
 
 
 def test_clan_needs_a_head_whose_classifier_can_be_doubled():
-    with pytest.raises(InputError, match='a Identity has no conv_seg'):
+    with pytest.raises(InputError, match='Identity has no conv_seg'):
         add_classifier(torch.nn.Identity())
 
 

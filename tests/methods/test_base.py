@@ -138,10 +138,10 @@ def passing(**made):
 @pytest.mark.parametrize(
     ('passes', 'said'),
     [
-        ({}, 'passes: gives no pass'),
+        ({}, 'passes: returns no pass'),
         (dict(source=lambda s, t: s, mixed=lambda s, t: s), 'add mixed_losses'),
         (dict(source=lambda s, t: s.images), "'source' must be DomainInputs, not Tens"),
-        (dict(lossy=lambda s, t: s), "'lossy' would make a loss of each"),
+        (dict(lossy=lambda s, t: s), "the name 'lossy' makes every logged value"),
         (dict(bare=lambda s, t: t), 'a pass without labels has no supervised loss'),
     ],
 )
@@ -151,7 +151,9 @@ def test_passes_that_cannot_be_run_are_refused(passes, said):
 
 
 def test_the_signature_of_before_is_refused():
-    with pytest.raises(InputError, match=r'Old\.target_losses: takes the view alone'):
+    with pytest.raises(
+        InputError, match=r'Old\.target_losses: must take the view alone'
+    ):
 
         class Old(UDASegmentor):
             def target_losses(self, target, source):

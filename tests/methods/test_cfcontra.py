@@ -211,7 +211,7 @@ def test_predictions_carry_the_pseudo_labels():
     ('setting', 'said'),
     [
         (dict(terms='al'), "model.terms: must be 'all' or 'intra', not 'al'"),
-        (dict(loss_entropy=dict(neck=ENTROPY)), 'loss_entropy: names .*neck'),
+        (dict(loss_entropy=dict(neck=ENTROPY)), 'loss_entropy: has losses of .*neck'),
     ],
 )
 def test_a_setting_that_means_nothing_is_refused(setting, said):

@@ -225,5 +225,5 @@ def test_images_that_cannot_be_mixed_are_refused(cfg, cut):
     model = build_method(cfg.model)
     source, target = inputs(model, drawn_batch(0))
     images = target.images[:1] if cut == 'number' else target.images[..., :32]
-    with pytest.raises(InputError, match='DACS mixes pairs: set per_domain'):
+    with pytest.raises(InputError, match='DACS mixes pairs of images: set per_domain'):
         model.passes(source, DomainInputs(images, None, target.data_samples))

@@ -45,9 +45,9 @@ def test_head_reaches_as_far_as_its_dilations(head):
     with torch.no_grad():
         for conv in head.convs:
             conv.weight.fill_(1)
-    picture = torch.zeros(1, 12, 61, 61)
-    picture[..., 30, 30] = 1
-    reached = head([None, picture])[0, 0].nonzero()
+    image = torch.zeros(1, 12, 61, 61)
+    image[..., 30, 30] = 1
+    reached = head([None, image])[0, 0].nonzero()
     assert set((reached[:, 0] - 30).tolist()) == {-24, -18, -12, -6, 0, 6, 12, 18, 24}
     assert len(reached) == 4 * 8 + 1
 

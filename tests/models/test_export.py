@@ -94,8 +94,8 @@ def exported(cfg, method, folder):
 
 @contextlib.contextmanager
 def plain_backbone(config):
-    """The exported config, which brings a backbone of the name of ours."""
-    ours = MODELS.module_dict['DeepLabResNet']
+    """The exported config where only it brings the backbone, not this package."""
+    ours = MODELS.module_dict.pop('DeepLabResNet')
     try:
         yield Config.fromfile(config)
     finally:
@@ -233,7 +233,7 @@ def test_weights_of_its_own_in_the_prediction_are_refused(
     cfg.model.type = 'Prior'
     said = refused(cfg, tmp_path, monkeypatch, capsys)
     assert 'Prior overrides encode_decode' in said
-    assert 'weights that are left out: prior' in said
+    assert 'weights are left out: prior' in said
 
 
 def test_a_changed_part_is_refused(tmp_path, monkeypatch, capsys):
@@ -294,5 +294,5 @@ def test_foreign_part_is_refused():
 
 def test_a_translator_is_refused():
     cfg = Config.fromfile(CONFIGS / 'adain' / 'adain_toystreets.py')
-    with pytest.raises(InputError, match='AdaINStyleTransfer is no segmentor'):
+    with pytest.raises(InputError, match='AdaINStyleTransfer is not a segmentor'):
         plain_config(cfg, {})

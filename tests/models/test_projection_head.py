@@ -69,5 +69,5 @@ def test_head_is_trained_by_default():
 
 
 def test_unknown_structure():
-    with pytest.raises(InputError, match=r'mocco.* none of linear, moco'):
+    with pytest.raises(InputError, match=r"unknown structure 'mocco'; .* linear, moco"):
         ProjectionHead('mocco', 6, 4)

@@ -23,7 +23,7 @@ def truth():
     return label
 
 
-def write_picture(path, array):
+def write_image(path, array):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(array).save(path)
 
@@ -53,7 +53,7 @@ def line(row, seed, folder, road, sky):
 def write_run(folder, stems, shift):
     for stem in stems:
         predicted = np.roll(truth(), shift, axis=0)
-        write_picture(folder / 'predictions' / f'{stem}.png', predicted)
+        write_image(folder / 'predictions' / f'{stem}.png', predicted)
     log = folder / '2026' / 'vis_data' / 'scalars.json'
     log.parent.mkdir(parents=True)
     entries = [{'iter': i, 'loss': 1 / i, 'time': 0.1} for i in (10, 20)]
@@ -80,8 +80,8 @@ def study(tmp_path):
     stems = [f'street_{index}' for index in range(3)]
     for index, stem in enumerate(stems):
         image = np.full((*SIZE, 3), 60 * index, np.uint8)
-        write_picture(tmp_path / 'data' / 'images' / f'{stem}.png', image)
-        write_picture(tmp_path / 'data' / 'labels' / f'{stem}.png', truth())
+        write_image(tmp_path / 'data' / 'images' / f'{stem}.png', image)
+        write_image(tmp_path / 'data' / 'labels' / f'{stem}.png', truth())
     config = tmp_path / 'config.py'
     config.write_text(labelled_split(tmp_path / 'data', PALETTE))
     lines = []

@@ -48,7 +48,7 @@ def shown_images(browser):
 
 
 @pytest.mark.parametrize('width', [390, 1440])
-def test_pictures_load_and_nothing_overflows(browser, study, tmp_path, width):
+def test_images_load_and_nothing_overflows(browser, study, tmp_path, width):
     show(browser, study, tmp_path, width)
     assert browser.execute_script('return innerWidth') == width
     assert browser.execute_script(OVERFLOW) <= 0

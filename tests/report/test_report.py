@@ -12,17 +12,17 @@ from cfcontra_mm.benchmark import Row
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.report import write_report
 from cfcontra_mm.report.charts import bars
-from cfcontra_mm.report.pictures import _worst_confusions
+from cfcontra_mm.report.images import _worst_confusions
 
 SECTIONS = [
-    *('Results', 'Published figures', 'Gains by class', 'Selection of the checkpoint'),
+    *('Results', 'Published figures', 'Gains by class', 'Checkpoint selection'),
     *('Training curves', 'Images', 'Feature map', 'Confusion matrices', 'Runs'),
 ]
 VOID = {'meta', 'link', 'img', 'input', 'br'}
 
 
 class Reader(HTMLParser):
-    """Tables as lists of rows, headings, pictures; every tag must be closed."""
+    """Tables as lists of rows, headings, images; every tag must be closed."""
 
     def __init__(self, text):
         super().__init__()
@@ -115,7 +115,7 @@ def test_without_the_runs_the_tables_remain(study, tmp_path):
     shutil.rmtree(tmp_path / 'runs')
     text, page = read(study, tmp_path)
     assert page.headings == [name for name in SECTIONS if name != 'Feature map']
-    assert text.count('the folders of the runs are not here') == 3
+    assert text.count('the folders of the runs were not found') == 3
     assert len(page.tables) == 6
     assert not page.images
 
@@ -155,6 +155,13 @@ def test_one_seed_and_a_class_without_pixels(study, tmp_path):
     page = read(replace(study, seeds=(0,)), tmp_path)[1]
     gains = page.tables[3]
     assert [row[:2] for row in gains] == [['road', '+25.0'], ['sky', '-']]
+
+
+def test_a_published_figure_that_is_no_number_has_no_bar(study, tmp_path):
+    printed = {'before': {'mIoU': 33.3}, '<b>&"after"': {'mIoU': 'about 40'}}
+    page = read(replace(study, published=printed), tmp_path)[1]
+    bars = [row[0] for row in page.tables[2]]
+    assert bars == ['before, ours', 'before, published', '<b>&"after", ours']
 
 
 def test_no_results(study, tmp_path):

@@ -71,7 +71,7 @@ def test_the_tools_take_the_network(network, tmp_path, options, toystreets):
     assert 'resumed epoch: 0, iter: 1' in out
     assert (tmp_path / 'resumed' / 'iter_2.pth').exists()
     assert out.count('mIoU:') == 3
-    picture = next(toystreets.glob('cityscapes/leftImg8bit/val/*/*.png'))
+    image = next(toystreets.glob('cityscapes/leftImg8bit/val/*/*.png'))
     plain = init_model(
         tmp_path / 'plain/model.py', str(tmp_path / 'plain/model.pth'), device='cpu'
     )
@@ -79,8 +79,7 @@ def test_the_tools_take_the_network(network, tmp_path, options, toystreets):
     method = load_segmentor(trained).cpu()
     method.cfg.test_pipeline = plain_pipeline(method.cfg)
     logits = [
-        inference_model(model, str(picture)).seg_logits.data
-        for model in (plain, method)
+        inference_model(model, str(image)).seg_logits.data for model in (plain, method)
     ]
     assert (logits[0] - logits[1]).abs().max() < 1e-5
     assert logits[0].shape == (19, 32, 64)
@@ -97,4 +96,4 @@ def test_missing_weights_are_one_line(tmp_path, options):
     assert done.returncode == 2
     assert 'Traceback' not in done.stderr
     last = done.stderr.strip().splitlines()[-1]
-    assert last.startswith(f'error: {tmp_path}/none.pth: no such file; set model.backb')
+    assert last.startswith(f'error: {tmp_path}/none.pth: no such file or directory; ')

@@ -27,9 +27,9 @@ sys.meta_path.insert(0, Blocker())
 import numpy as np
 from mmseg.apis import inference_model, init_model
 
-config, checkpoint, picture, out = sys.argv[1:]
+config, checkpoint, image, out = sys.argv[1:]
 model = init_model(config, checkpoint, device='cpu')
-result = inference_model(model, picture)
+result = inference_model(model, image)
 assert 'cfcontra_mm' not in sys.modules
 np.savez(
     out,
@@ -76,7 +76,7 @@ def failed(done, said):
 
 @pytest.fixture(scope='module')
 def options(toystreets):
-    """A run of four iterations on a few small pictures."""
+    """A run of four iterations on a few small images."""
     city = toystreets / 'cityscapes'
     return [
         '--cfg-options',
@@ -108,7 +108,7 @@ def checkpoint(work_dir):
 
 
 @pytest.fixture
-def picture(toystreets):
+def image(toystreets):
     return next(toystreets.glob('cityscapes/leftImg8bit/val/*/*.png'))
 
 
@@ -143,7 +143,7 @@ def test_train_resumes_in_mixed_precision(work_dir, tmp_path, options):
 
 
 @pytest.mark.slow
-def test_test(checkpoint, tmp_path, options, picture):
+def test_test(checkpoint, tmp_path, options, image):
     out, show = tmp_path / 'out', tmp_path / 'show'
     done = tool(
         'test.py', CONFIG, checkpoint, '--work-dir', tmp_path / 'work',
@@ -151,7 +151,7 @@ def test_test(checkpoint, tmp_path, options, picture):
     )  # fmt: skip
     succeeded(done)
     assert 'mIoU:' in done.stdout
-    with Image.open(out / picture.name) as prediction:
+    with Image.open(out / image.name) as prediction:
         labels = np.asarray(prediction)
     assert labels.shape == (32, 64)
     assert labels.max() < 19
@@ -162,16 +162,20 @@ def test_test(checkpoint, tmp_path, options, picture):
 def test_other_number_of_classes_is_refused(checkpoint, tmp_path, options):
     other = ['model.decode_head.num_classes=11', 'model.auxiliary_head.num_classes=11']
     done = tool('test.py', CONFIG, checkpoint, '--work-dir', tmp_path, *options, *other)
-    failed(done, f'{checkpoint}: was trained for 19 classes, the config has 11')
+    failed(
+        done,
+        f'{checkpoint}: checkpoint does not match the model: it was trained for 19 '
+        'classes, the config has 11; ',
+    )
 
 
 @pytest.mark.slow
-def test_infer(checkpoint, tmp_path, picture):
+def test_infer(checkpoint, tmp_path, image):
     folder, out = tmp_path / 'in', tmp_path / 'out'
     (folder / 'sub').mkdir(parents=True)
-    with Image.open(picture) as image:
-        image.convert('RGB').resize((51, 37)).save(folder / 'sub' / 'odd.jpg')
-        image.convert('L').save(folder / 'gray.png')
+    with Image.open(image) as opened:
+        opened.convert('RGB').resize((51, 37)).save(folder / 'sub' / 'odd.jpg')
+        opened.convert('L').save(folder / 'gray.png')
     content = (folder / 'sub' / 'odd.jpg').read_bytes()
     (folder / 'cut.jpg').write_bytes(content[: len(content) // 2])
     done = tool('infer.py', checkpoint, folder, '--out', out)
@@ -186,7 +190,7 @@ def test_infer(checkpoint, tmp_path, picture):
 
 
 @pytest.mark.slow
-def test_export_runs_without_the_package(checkpoint, tmp_path, picture):
+def test_export_runs_without_the_package(checkpoint, tmp_path, image):
     from mmseg.apis import inference_model
 
     from cfcontra_mm.engine.checkpoints import load_segmentor
@@ -194,13 +198,13 @@ def test_export_runs_without_the_package(checkpoint, tmp_path, picture):
 
     succeeded(tool('export.py', checkpoint, '--out', tmp_path))
     written = [tmp_path / 'model.py', tmp_path / 'model.pth']
-    done = start(sys.executable, '-c', PLAIN, *written, picture, tmp_path / 'a.npz')
+    done = start(sys.executable, '-c', PLAIN, *written, image, tmp_path / 'a.npz')
     succeeded(done)
     assert 'do not match' not in done.stdout + done.stderr
     plain = np.load(tmp_path / 'a.npz')
     model = load_segmentor(checkpoint).cpu()
     model.cfg.test_pipeline = plain_pipeline(model.cfg)
-    ours = inference_model(model, str(picture))
+    ours = inference_model(model, str(image))
     assert np.abs(plain['logits'] - ours.seg_logits.data.numpy()).max() < 1e-4
     assert (plain['labels'] == ours.pred_sem_seg.data.numpy()).all()
     assert tuple(plain['classes']) == tuple(model.dataset_meta['classes'])

@@ -107,7 +107,7 @@ def test_every_validation_leaves_a_sheet(place, trained):
     sources = sorted((place / 'data/toystreets/gta5/images').glob('*.png'))
     originals = [np.array(Image.open(path)) for path in sources]
     for content in contents:
-        assert any(np.array_equal(content, picture) for picture in originals)
+        assert any(np.array_equal(content, image) for image in originals)
 
 
 def test_the_encoder_is_the_trained_one_and_stays(place, trained):

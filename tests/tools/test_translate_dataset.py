@@ -16,7 +16,7 @@ from translators import MODEL, write_checkpoint, write_config
 
 TOOL = ROOT / 'tools' / 'translate_dataset.py'
 NUMBER = 80
-"""Pictures, enough for the run to last."""
+"""Images, enough for the run to last."""
 
 
 @pytest.fixture(scope='module')
@@ -36,12 +36,12 @@ def config(folder, toystreets):
 
 @pytest.fixture(scope='module')
 def many(folder, toystreets):
-    """The option for a source of many pictures."""
+    """The option for a source of many images."""
     images = folder / 'many' / 'images'
     images.mkdir(parents=True)
     (folder / 'many' / 'labels').mkdir()
-    with Image.open(toystreets / 'gta5' / 'images' / '00001.png') as picture:
-        large = picture.resize((200, 100))
+    with Image.open(toystreets / 'gta5' / 'images' / '00001.png') as image:
+        large = image.resize((200, 100))
     for n in range(NUMBER):
         large.rotate(n).save(images / f'{n:05}.png')
     source = 'train_dataloader.dataset.source.data_root'
@@ -79,7 +79,7 @@ def test_two_processes_write_what_one_does(run, config, checkpoint, many, tmp_pa
         '--out', tmp_path / 'two', *many,
     )  # fmt: skip
     succeeded(done)
-    assert done.stdout.count(f'{NUMBER} pictures translated') == 1
+    assert done.stdout.count(f'{NUMBER} images translated') == 1
     # Three of the five styles are the first process's.
     assert f' {3 * NUMBER // 5}/{3 * NUMBER // 5},' in done.stdout
     assert len(list((tmp_path / 'two' / 'images').iterdir())) == NUMBER
@@ -88,8 +88,8 @@ def test_two_processes_write_what_one_does(run, config, checkpoint, many, tmp_pa
 
 @pytest.mark.slow
 def test_two_processes_name_what_is_truncated(config, checkpoint, many, tmp_path):
-    pictures = Path(many[1].split('=')[1], 'images')
-    broken = sorted(pictures.iterdir())[:8]  # of both processes
+    images = Path(many[1].split('=')[1], 'images')
+    broken = sorted(images.iterdir())[:8]  # of both processes
     whole = [path.read_bytes() for path in broken]
     try:
         for path, content in zip(broken, whole, strict=True):
@@ -124,8 +124,8 @@ def test_killed_and_started_again(run, config, checkpoint, many, tmp_path):
     kept = {path: path.stat() for path in out.glob('images/0*.png')}
     assert 5 <= len(kept) < NUMBER
     for path in kept:
-        with Image.open(path) as picture:
-            picture.load()
+        with Image.open(path) as image:
+            image.load()
     assert not (out / 'translation.json').exists()
     json.loads((out / 'translation.unfinished.json').read_text())
 
@@ -149,15 +149,15 @@ def test_options_reach_the_manifest(run, tmp_path):
     assert {key: manifest[key] for key in wanted} == wanted
     assert run(tmp_path, '--alpha', '0.3') == (
         2,
-        f'error: {tmp_path / "translation.json"}: of another translation '
-        '(direction differs); choose another --out or delete the folder',
+        f'error: {tmp_path / "translation.json"}: belongs to another '
+        'translation (direction differs); choose another --out or delete the folder',
     )
 
 
 def test_defaults(run, tmp_path, capsys):
     out = tmp_path / 'out'
     assert run(out) == (0, '')
-    assert f'{out}: 4 pictures translated\n' in capsys.readouterr().out
+    assert f'{out}: 4 images translated\n' in capsys.readouterr().out
     assert run(out) == (0, '')
     assert capsys.readouterr().out == f'{out}: complete, nothing to do\n'
 
@@ -182,12 +182,12 @@ class TestBadInput:
     def test_config(self, refused, folder, toystreets):
         refused('none.py: no such config', config='none.py')
         other = ROOT / 'configs' / 'source_only' / 'deeplabv2_r18_toystreets.py'
-        refused('is no AdaINStyleTransfer', config=other)
+        refused('is not AdaINStyleTransfer', config=other)
 
     def test_checkpoint(self, refused, config, tmp_path):
         wider = dict(MODEL, encoder=dict(MODEL['encoder'], channels=(4, 8, 8, 12)))
         other = write_checkpoint(tmp_path / 'wider.pth', wider)
-        refused(f'{other}: of another architecture than {config}', checkpoint=other)
+        refused(f'{other}: does not match the model of {config}', checkpoint=other)
 
     def test_folders(self, refused, tmp_path):
         root = 'train_dataloader.dataset.{}.data_root={}'

@@ -233,8 +233,8 @@ def test_files_hold_what_render_draws(folder):
         assert ids.mode == 'P'
         assert ids.getpalette()[3 * IDS['car'] : 3 * IDS['car'] + 3] == [0, 0, 142]
         np.testing.assert_array_equal(np.array(ids), label)
-    with Image.open(folder / 'gta5/images/00002.png') as picture:
-        np.testing.assert_array_equal(np.array(picture), image)
+    with Image.open(folder / 'gta5/images/00002.png') as saved:
+        np.testing.assert_array_equal(np.array(saved), image)
     stem = 'val/quellingen/quellingen_000000_000019'
     image, label = render('camera', FIRST_VAL + 1, seed=5, size=SMALL)
     with Image.open(folder / f'cityscapes/gtFine/{stem}_gtFine_labelIds.png') as ids:
@@ -245,9 +245,9 @@ def test_files_hold_what_render_draws(folder):
         np.testing.assert_array_equal(np.array(photo), image)
 
 
-def test_no_two_pictures_are_alike(folder):
-    pictures = [*folder.rglob('images/*.png'), *folder.rglob('*_leftImg8bit.png')]
-    assert len({digest(np.array(Image.open(p))) for p in pictures}) == 9
+def test_no_two_images_are_alike(folder):
+    images = [*folder.rglob('images/*.png'), *folder.rglob('*_leftImg8bit.png')]
+    assert len({digest(np.array(Image.open(p))) for p in images}) == 9
 
 
 def test_second_call_renders_only_what_is_missing(tmp_path):
@@ -301,7 +301,7 @@ def test_data_of_another_renderer_is_refused(tmp_path):
 
 def test_real_data_is_never_touched(tmp_path):
     (tmp_path / 'gta5').mkdir()
-    with pytest.raises(InputError, match='not of ToyStreets'):
+    with pytest.raises(InputError, match='not written by ToyStreets'):
         write_toystreets(tmp_path, 1, 1, 1, SMALL)
     assert [p.name for p in tmp_path.iterdir()] == ['gta5']
 
@@ -309,7 +309,7 @@ def test_real_data_is_never_touched(tmp_path):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        ((1, 1, 0, SMALL), 'num_val is 0'),
+        ((1, 1, 0, SMALL), 'num_val: must be in 1-1048576, not 0'),
         ((1, 1, 1, (8, 4)), 'size 8x4'),
         ((1, 1, 1, SMALL, -1), 'seed -1'),
     ],

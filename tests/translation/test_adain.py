@@ -13,9 +13,9 @@ from cfcontra_mm.translation import (
     AdaINStyleTransfer,
     StylePreprocessor,
     adaptive_instance_norm,
+    image_statistics,
     load_translator,
-    picture_statistics,
-    translate_picture,
+    translate_image,
 )
 
 
@@ -81,7 +81,7 @@ def test_alpha_goes_from_the_content_to_the_style():
     torch.testing.assert_close(model(content, style, alpha=0.5), model.decoder(middle))
 
 
-def test_a_picture_too_small_is_refused():
+def test_an_image_too_small_is_refused():
     with pytest.raises(InputError, match='8x40'):
         translator()(torch.rand(1, 3, 40, 8), torch.rand(1, 3, 40, 40))
 
@@ -89,17 +89,17 @@ def test_a_picture_too_small_is_refused():
 def batch(size=(16, 24)):
     generator = torch.Generator().manual_seed(0)
     domains = ('source', 'target', 'source', 'target')
-    pictures = [
+    images = [
         torch.randint(0, 256, (3, *size), generator=generator).byte() for _ in domains
     ]
-    return dict(inputs=pictures, data_samples=[sample(d, size=size) for d in domains])
+    return dict(inputs=images, data_samples=[sample(d, size=size) for d in domains])
 
 
 def test_each_domain_lends_its_style_to_the_other():
     data = batch()
     found = StylePreprocessor()(copy.deepcopy(data), training=True)
     # BGR in [0, 255] to RGB in [0, 1].
-    rgb = [picture.flip(0).float() / 255 for picture in data['inputs']]
+    rgb = [image.flip(0).float() / 255 for image in data['inputs']]
     assert torch.equal(found['content'], torch.stack([rgb[i] for i in (0, 2, 1, 3)]))
     assert torch.equal(found['style'], torch.stack([rgb[i] for i in (1, 3, 0, 2)]))
     found = StylePreprocessor()(copy.deepcopy(data))
@@ -125,7 +125,7 @@ def test_losses_are_eqs_6_and_7():
     torch.testing.assert_close(losses['loss_style'], 3 * eq_7, rtol=1e-3, atol=1e-4)
 
 
-def test_identity_is_the_distance_from_a_picture_to_its_own_features_decoded():
+def test_identity_is_the_distance_from_an_image_to_its_own_features_decoded():
     model = translator(identity_weight=4.0)
     content, style = torch.rand(2, 3, 23, 26), torch.rand(2, 3, 16, 16)
     losses = model(content, style, mode='loss')
@@ -148,7 +148,7 @@ def test_training_moves_the_decoder_alone_and_lowers_the_loss():
         assert torch.equal(value, before[key]) == key.startswith('encoder.'), key
 
 
-def test_validation_gives_pictures_and_statistics():
+def test_validation_gives_images_and_statistics():
     model = translator().eval()
     with torch.no_grad():
         samples = model.val_step(batch())
@@ -159,18 +159,19 @@ def test_validation_gives_pictures_and_statistics():
     torch.testing.assert_close(samples[1]['content_statistics'], expected)
 
 
-def picture(height=20, width=30, seed=0):
+def random_image(height=20, width=30, seed=0):
     rng = np.random.default_rng(seed)
     return rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
-def test_a_picture_is_translated_as_the_tensor_is():
+def test_an_image_is_translated_as_the_tensor_is():
     model = translator().eval()
-    style = picture(12, 14, seed=1)
-    found = translate_picture(model, picture(), picture_statistics(model, style))
+    style = random_image(12, 14, seed=1)
+    found = translate_image(model, random_image(), image_statistics(model, style))
     with torch.no_grad():
         tensors = [
-            torch.from_numpy(x).permute(2, 0, 1)[None] / 255 for x in (picture(), style)
+            torch.from_numpy(x).permute(2, 0, 1)[None] / 255
+            for x in (random_image(), style)
         ]
         expected = model(*tensors)[0].clamp(0, 1).permute(1, 2, 0).numpy() * 255
     assert found.dtype == np.uint8
@@ -193,14 +194,14 @@ def test_another_architecture_is_refused(tmp_path, toystreets):
     deeper = MODEL | dict(encoder=MODEL['encoder'] | dict(convs=(2, 3, 4)))
     for name, model in dict(wider=wider, deeper=deeper).items():
         path = write_checkpoint(tmp_path / f'{name}.pth', model)
-        with pytest.raises(InputError, match=f'{name}.pth: of another architecture'):
+        with pytest.raises(InputError, match=f'{name}.pth: does not match'):
             load_translator(config, path)
 
 
 def test_a_config_of_something_else_is_refused(tmp_path):
     config = tmp_path / 'other.py'
     config.write_text("model = dict(type='SourceOnly')\n")
-    with pytest.raises(InputError, match=r'other\.py: its model is no AdaIN'):
+    with pytest.raises(InputError, match=r'other\.py: model\.type is not AdaIN'):
         load_translator(config, write_checkpoint(tmp_path / 'a.pth'))
     with pytest.raises(InputError, match=r'none\.py: no such config'):
         load_translator(tmp_path / 'none.py', tmp_path / 'a.pth')

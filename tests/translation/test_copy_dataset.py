@@ -17,13 +17,13 @@ from cfcontra_mm.datasets import LoadImage
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.translation import copy_dataset as translate
 from cfcontra_mm.translation import (
+    image_statistics,
     load_translator,
-    picture_statistics,
-    translate_picture,
+    translate_image,
 )
 from cfcontra_mm.translation.copy_dataset import translate_dataset
 from cfcontra_mm.translation.copy_plan import Options, assign_styles
-from cfcontra_mm.translation.stylize import read_picture
+from cfcontra_mm.translation.stylize import read_image
 
 CAMVID = Path(__file__).parents[2] / 'configs/_base_/classes/camvid11.yaml'
 
@@ -87,9 +87,9 @@ class TestCopy:
         assert sorted(f'images/{p.name}' for p in (out / 'images').iterdir()) == names
         assert (out / 'labels').readlink() == (pair / 'gta5' / 'labels').resolve()
         manifest = json.loads((out / 'translation.json').read_text())
-        pictures = manifest.pop('pictures')
-        assert list(pictures) == names
-        assert set(pictures.values()) <= set(map(str, city(pair)))
+        styles = manifest.pop('pictures')
+        assert list(styles) == names
+        assert set(styles.values()) <= set(map(str, city(pair)))
         digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
         assert manifest == dict(
             version=cfcontra_mm.__version__,
@@ -104,14 +104,14 @@ class TestCopy:
             ],
         )
 
-    def test_pictures_are_those_of_the_manifest(self, run, pair, model):
+    def test_images_are_those_of_the_manifest(self, run, pair, model):
         out = run(alpha=0.7)
         manifest = json.loads((out / 'translation.json').read_text())
         for name, style in manifest['pictures'].items():
-            statistics = picture_statistics(model, read_picture(style))
-            picture = read_picture(pair / 'gta5' / name)
-            wanted = translate_picture(model, picture, statistics, 0.7)
-            assert (read_picture(out / name) == wanted).all()
+            statistics = image_statistics(model, read_image(style))
+            image = read_image(pair / 'gta5' / name)
+            wanted = translate_image(model, image, statistics, 0.7)
+            assert (read_image(out / name) == wanted).all()
 
     def test_a_config_reads_it(self, run):
         from mmseg.registry import DATASETS
@@ -181,23 +181,21 @@ class TestCopy:
         )
         dataset = dict(source=source, target=target)
         out = run(cfg=Config(dict(model=MODEL, train_dataloader=dict(dataset=dataset))))
-        pictures, labels = ('train', 'train_labels') if same_name else names.values()
-        assert len(list((out / pictures).glob('*.png'))) == 4
+        images, labels = ('train', 'train_labels') if same_name else names.values()
+        assert len(list((out / images).glob('*.png'))) == 4
         assert (out / labels).readlink() == tmp_path / 'mine' / names['seg_map_path']
 
 
-class TestPictures:
+class TestImages:
     def test_kinds_and_sizes(self, run, pair):
         images = pair / 'gta5' / 'images'
         with Image.open(images / '00001.png') as opened:
-            picture = opened.convert('RGB')
+            image = opened.convert('RGB')
         kinds = {
-            '00001': picture.resize((51, 37)).convert('L'),
-            '00002': picture.resize((33, 9)).convert('RGBA'),
-            '00003': picture.convert('P'),
-            '00004': Image.fromarray(
-                np.asarray(picture)[..., 0].astype('uint16') * 256
-            ),
+            '00001': image.resize((51, 37)).convert('L'),
+            '00002': image.resize((33, 9)).convert('RGBA'),
+            '00003': image.convert('P'),
+            '00004': Image.fromarray(np.asarray(image)[..., 0].astype('uint16') * 256),
         }
         for name, kind in kinds.items():
             kind.save(images / f'{name}.png')
@@ -205,21 +203,21 @@ class TestPictures:
         for name, kind in kinds.items():
             with Image.open(out / 'images' / f'{name}.png') as copy:
                 assert (copy.size, copy.mode, copy.format) == (kind.size, 'RGB', 'PNG')
-        read = read_picture(images / '00004.png')
-        assert (read[..., 2] == np.asarray(picture)[..., 0]).all()
+        read = read_image(images / '00004.png')
+        assert (read[..., 2] == np.asarray(image)[..., 0]).all()
 
     def test_jpeg(self, run, config, pair):
         images = pair / 'gta5' / 'images'
         for path in sorted(images.iterdir()):
-            with Image.open(path) as picture:
-                picture.save(path.with_suffix('.jpg'))
+            with Image.open(path) as image:
+                image.save(path.with_suffix('.jpg'))
         cfg = Config.fromfile(config)
         # A camera held upright: rows of the file are columns of the scene.
         exif = Image.Exif()
         exif[0x0112] = 6
-        with Image.open(images / '00001.jpg') as picture:
-            picture.load()
-        picture.save(images / '00001.jpg', exif=exif)
+        with Image.open(images / '00001.jpg') as image:
+            image.load()
+        image.save(images / '00001.jpg', exif=exif)
         cfg.train_dataloader.dataset.source.img_suffix = '.jpg'
         out = run(cfg=cfg)
         with Image.open(out / 'images' / '00001.jpg') as copy:
@@ -233,7 +231,7 @@ class TestPictures:
         assert loaded == [(64, 32, 3), (64, 32, 3)]
         assert not list((out / 'images').glob('*.png'))
 
-    def test_truncated_pictures(self, run, pair, tmp_path):
+    def test_truncated_images(self, run, pair, tmp_path):
         whole = files(run('whole'))
         images = pair / 'gta5' / 'images'
         content = (images / '00002.png').read_bytes()
@@ -243,7 +241,7 @@ class TestPictures:
             run()
         message = str(raised.value)
         assert f'{images / "00002.png"}: truncated' in message
-        assert f'{images / "00003.png"}: a picture of 64x8: ' in message
+        assert f'{images / "00003.png"}: image size 64x8: ' in message
         out = tmp_path / 'out'
         assert not (out / 'translation.json').exists()
         assert sorted(p.name for p in (out / 'images').iterdir()) == [
@@ -281,16 +279,16 @@ class TestPictures:
     def test_styles_are_encoded_once(self, run, pair):
         for path in city(pair)[2:]:
             path.unlink()
-        counted = mock.Mock(wraps=picture_statistics)
-        with mock.patch.object(translate, 'picture_statistics', counted):
+        counted = mock.Mock(wraps=image_statistics)
+        with mock.patch.object(translate, 'image_statistics', counted):
             run()
         assert counted.call_count == 2
 
     def test_bytes_do_not_depend_on_threads(self, run, pair):
         # Large enough for torch to share the work.
         for path in (pair / 'gta5' / 'images').iterdir():
-            with Image.open(path) as picture:
-                picture.resize((517, 259)).save(path)
+            with Image.open(path) as image:
+                image.resize((517, 259)).save(path)
         before = torch.get_num_threads()
         written = []
         try:
@@ -304,44 +302,44 @@ class TestPictures:
 
 class TestAssignment:
     def test_equal_shares(self):
-        pictures = [f'{n:03}' for n in range(303)]
+        images = [f'{n:03}' for n in range(303)]
         styles = [f's{n}' for n in range(100)]
-        assigned = assign_styles(pictures, styles, seed=0)
+        assigned = assign_styles(images, styles, seed=0)
         counts = Counter(assigned.values())
         assert len(counts) == 31
         assert set(counts.values()) == {9, 10}
-        assert list(assigned) == pictures
+        assert list(assigned) == images
 
     @pytest.mark.parametrize(('available', 'used'), [(100, 16), (5, 5)])
-    def test_few_pictures(self, available, used):
-        pictures = [str(n) for n in range(40)]
+    def test_few_images(self, available, used):
+        images = [str(n) for n in range(40)]
         styles = [f's{n}' for n in range(available)]
-        assert len(set(assign_styles(pictures, styles, 0).values())) == used
+        assert len(set(assign_styles(images, styles, 0).values())) == used
 
     def test_depends_on_the_seed_alone(self):
-        pictures = [str(n) for n in range(40)]
+        images = [str(n) for n in range(40)]
         styles = [f's{n}' for n in range(50)]
-        first = assign_styles(pictures, styles, 1)
-        assert first == assign_styles(pictures[::-1], styles[::-1], 1)
-        assert first != assign_styles(pictures, styles, 2)
+        first = assign_styles(images, styles, 1)
+        assert first == assign_styles(images[::-1], styles[::-1], 1)
+        assert first != assign_styles(images, styles, 2)
 
 
 class TestOut:
     def test_finished_one_is_left_alone(self, run, capsys):
         out = run()
         before = {p: p.stat().st_mtime_ns for p in out.rglob('*')}
-        with mock.patch.object(translate, 'translate_picture') as translated:
+        with mock.patch.object(translate, 'translate_image') as translated:
             run()
         assert not translated.called
         assert {p: p.stat().st_mtime_ns for p in out.rglob('*')} == before
         assert 'complete, nothing to do' in capsys.readouterr().out
 
-    def test_lost_picture_is_written_again(self, run):
+    def test_lost_image_is_written_again(self, run):
         before = files(run())
         (run() / 'images' / '00002.png').unlink()
         assert files(run()) == before
 
-    def test_lost_picture_that_cannot_be_written_again(self, run, pair):
+    def test_lost_image_that_cannot_be_written_again(self, run, pair):
         (run() / 'images' / '00002.png').unlink()
         cut(pair / 'gta5' / 'images' / '00002.png')
         with pytest.raises(InputError, match=r'00002\.png: truncated'):
@@ -386,25 +384,27 @@ class TestOut:
     def test_other_files(self, run, tmp_path):
         (tmp_path / 'out').mkdir()
         (tmp_path / 'out' / 'notes.txt').write_text('mine')
-        with pytest.raises(InputError, match=r'notes\.txt: is of no translation'):
+        with pytest.raises(
+            InputError, match=r'notes\.txt: does not belong to a translation'
+        ):
             run()
         assert files(tmp_path / 'out') == {'notes.txt': b'mine'}
 
     def test_broken_manifest(self, run):
         out = run()
         cut(out / 'translation.json')
-        with pytest.raises(InputError, match=r'translation\.json: no manifest'):
+        with pytest.raises(InputError, match=r'translation\.json: not a manifest'):
             run()
 
     def test_a_file(self, run, tmp_path):
         (tmp_path / 'out').write_text('a file')
-        with pytest.raises(InputError, match='out: no folder can be made'):
+        with pytest.raises(InputError, match='out: cannot make this folder'):
             run()
 
     @pytest.mark.parametrize(
         'out', ['gta5/images/out', 'cityscapes/leftImg8bit/train/out', 'gta5/images']
     )
-    def test_among_the_pictures(self, run, pair, out):
+    def test_among_the_images(self, run, pair, out):
         before = files(pair)
         with pytest.raises(InputError, match='which is read'):
             run(f'pair/{out}')
@@ -446,7 +446,7 @@ class TestData:
         for path in (pair / 'gta5' / 'images').iterdir():
             path.rename(path.with_suffix('.ppm'))
         cfg.train_dataloader.dataset.source.img_suffix = '.ppm'
-        with pytest.raises(InputError, match=r'\.ppm: cannot be written again'):
+        with pytest.raises(InputError, match=r'\.ppm: unsupported output format'):
             run(cfg=cfg)
 
 

@@ -12,9 +12,9 @@ from cfcontra_mm.datasets import Draw
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.translation import (
     AdaINStylize,
-    picture_statistics,
+    image_statistics,
     stylize,
-    translate_picture,
+    translate_image,
 )
 
 
@@ -30,7 +30,7 @@ def translator(tmp_path_factory):
 
 @pytest.fixture
 def styles(tmp_path):
-    """A folder of three pictures, one of them in a folder below."""
+    """A folder of three images, one of them in a folder below."""
     folder = tmp_path / 'styles'
     write_image(folder / 'a.png', (40, 30))
     write_image(folder / 'b.jpg', (24, 18), value=(200, 40, 90))
@@ -51,13 +51,13 @@ def sample(size=(21, 17)):
     return dict(
         img=random.integers(0, 256, (*size, 3), dtype=np.uint8),
         gt_seg_map=random.integers(0, 19, size, dtype=np.uint8),
-        img_path='picture.png',
+        img_path='image.png',
         img_shape=size,
         flip=True,
     )
 
 
-def test_stylises_the_picture_alone(make):
+def test_stylises_the_image_alone(make):
     results, before = make()(sample()), sample()
     image = results.pop('img')
     assert (image.dtype, image.shape) == (np.uint8, (21, 17, 3))
@@ -71,10 +71,10 @@ def test_channel_order_and_arguments(make, styles):
     (styles / 'b.jpg').unlink()
     (styles / 'town' / 'c.png').unlink()
     transform = make(alpha=0.6)
-    style = stylize.read_picture(str(styles / 'a.png'))
-    statistics = picture_statistics(transform.model, style)
+    style = stylize.read_image(str(styles / 'a.png'))
+    statistics = image_statistics(transform.model, style)
     rgb = np.ascontiguousarray(sample()['img'][..., ::-1])
-    wanted = translate_picture(transform.model, rgb, statistics, 0.6)
+    wanted = translate_image(transform.model, rgb, statistics, 0.6)
     assert (transform(sample())['img'] == wanted[..., ::-1]).all()
 
 
@@ -83,7 +83,7 @@ def test_styles_are_resized(make, styles):
     path = str(styles / 'd.png')
     Image.fromarray(sample((30, 40))['img']).save(path)
     resized = Image.open(path).convert('RGB').resize((20, 14), Image.Resampling.BICUBIC)
-    wanted = picture_statistics(transform.model, np.array(resized))
+    wanted = image_statistics(transform.model, np.array(resized))
     assert all(map(torch.equal, transform._statistics_of(path), wanted))
     assert not torch.equal(make()._statistics_of(path).mean, wanted.mean)
 
@@ -100,15 +100,15 @@ def test_probability(make):
 def test_every_style_is_drawn_and_encoded_once(make):
     transform = make()
     np.random.seed(0)
-    counted = mock.Mock(wraps=picture_statistics)
-    with mock.patch.object(stylize, 'picture_statistics', counted):
+    counted = mock.Mock(wraps=image_statistics)
+    with mock.patch.object(stylize, 'image_statistics', counted):
         images = {transform(sample())['img'].tobytes() for _ in range(20)}
     assert len(images) == counted.call_count == 3
 
 
 @pytest.fixture
 def dataset(tmp_path, translator, styles):
-    """A pair whose source is stylised, its pictures large enough for that."""
+    """A pair whose source is stylised, its images large enough for that."""
     load = [dict(type='LoadImage')]
     stylise = dict(type='AdaINStylize', prob=0.7, styles=str(styles), **translator)
     labels = [dict(type='LoadLabels'), dict(type='MapLabels', table='cityscapes')]
@@ -174,13 +174,13 @@ def test_wrong_arguments(make, arguments, message):
         make(**arguments)
 
 
-def test_pictures_that_cannot_be_used(make, styles):
-    with pytest.raises(InputError, match=r'^picture\.png: a picture of 8x20: '):
+def test_images_that_cannot_be_used(make, styles):
+    with pytest.raises(InputError, match=r'^image\.png: image size 8x20: '):
         make()(sample((20, 8)))
     for name in ('b.jpg', 'town/c.png'):
         (styles / name).unlink()
     write_image(styles / 'a.png', (40, 4))
-    with pytest.raises(InputError, match=r'a\.png: a picture of 40x4: '):
+    with pytest.raises(InputError, match=r'a\.png: image size 40x4: '):
         make()(sample())
     (styles / 'a.png').write_bytes((styles / 'a.png').read_bytes()[:90])
     with pytest.raises(InputError, match=r'a\.png: truncated'):

@@ -24,11 +24,11 @@ def vgg19(tmp_path_factory):
     return network, path
 
 
-def reference_features(features, pictures):
+def reference_features(features, images):
     """relu1_1 to relu4_1 of torchvision's layers, padded by reflection."""
     mean = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
     std = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
-    x, maps = (pictures - mean) / std, []
+    x, maps = (images - mean) / std, []
     for index, layer in enumerate(features[: RELU_K_1[-1] + 1]):
         if isinstance(layer, nn.Conv2d):
             x = F.conv2d(F.pad(x, (1, 1, 1, 1), 'reflect'), layer.weight, layer.bias)
@@ -46,8 +46,8 @@ def test_the_stages_are_relu_k_1_of_torchvisions_vgg19(vgg19):
     network, path = vgg19
     encoder = VGGEncoder(**VGG19, weights=str(path))
     encoder.init_weights()
-    pictures = torch.rand(1, 3, 45, 67)
-    found = encoder(pictures)
+    images = torch.rand(1, 3, 45, 67)
+    found = encoder(images)
     assert [tuple(f.shape[1:]) for f in found] == [
         (64, 45, 67),
         (128, 23, 34),
@@ -55,7 +55,7 @@ def test_the_stages_are_relu_k_1_of_torchvisions_vgg19(vgg19):
         (512, 6, 9),
     ]
     for ours, theirs in zip(
-        found, reference_features(network.features, pictures), strict=True
+        found, reference_features(network.features, images), strict=True
     ):
         torch.testing.assert_close(ours, theirs)
 
@@ -95,7 +95,7 @@ def test_takes_its_weights_out_of_a_checkpoint(tmp_path, prefix):
 def test_weights_of_another_encoder_are_refused(tmp_path, vgg19):
     other = VGGEncoder(channels=(4, 6, 9), convs=(2, 1))
     for path in (saved(tmp_path / 'a.pth', other, 'backbone.'), str(vgg19[1])):
-        with pytest.raises(InputError, match='no encoder of widths') as caught:
+        with pytest.raises(InputError, match='does not match an encoder') as caught:
             VGGEncoder(**SMALL, weights=path).init_weights()
         assert path in str(caught.value)
 

@@ -1,4 +1,4 @@
-"""Write pictures of both domains as training sees them, the source with labels."""
+"""Write images of both domains as training sees them, the source with labels."""
 
 import argparse
 from pathlib import Path
@@ -11,7 +11,7 @@ from cfcontra_mm.engine.launch import load_config
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     add_config_arguments(parser)
-    parser.add_argument('--num', type=positive, default=8, help='of each domain')
+    parser.add_argument('--num', type=positive, default=8, help='images per domain')
     parser.add_argument('--out', type=Path, default='browse', metavar='FOLDER')
     return parser.parse_args()
 
@@ -21,7 +21,7 @@ def main() -> None:
     args = parse_args()
     cfg = load_config(args.config, args.cfg_options, args.network, args.pair)
     written = browse(cfg, args.num, args.out)
-    print(f'wrote {len(written)} pictures into {args.out}')
+    print(f'wrote {len(written)} images to {args.out}')
 
 
 if __name__ == '__main__':

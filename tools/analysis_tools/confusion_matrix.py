@@ -1,10 +1,10 @@
-"""Draw which share of each class's pixels was predicted as what."""
+"""Draw the confusion matrix of predictions, in percent of the pixels of each label."""
 
 import argparse
 from pathlib import Path
 
 from cfcontra_mm.analysis import class_names, count_confusion, draw_confusion
-from cfcontra_mm.analysis.output import write_picture
+from cfcontra_mm.analysis.output import write_image
 from cfcontra_mm.command_line import add_config_arguments, command_line
 from cfcontra_mm.engine.launch import load_config
 
@@ -25,7 +25,7 @@ def main() -> None:
     args = parse_args()
     cfg = load_config(args.config, args.cfg_options, args.network, args.pair)
     matrix = count_confusion(cfg, args.predictions)
-    write_picture(draw_confusion(matrix, class_names(cfg), args.title), args.out)
+    write_image(draw_confusion(matrix, class_names(cfg), args.title), args.out)
     print(f'wrote {args.out}')
 
 

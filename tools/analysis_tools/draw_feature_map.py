@@ -1,10 +1,10 @@
-"""Draw pixel features side by side, such as before and after an adaptation."""
+"""Draw feature maps side by side, such as before and after adaptation."""
 
 import argparse
 from pathlib import Path
 
 from cfcontra_mm.analysis import draw_feature_map, read_features
-from cfcontra_mm.analysis.output import write_picture
+from cfcontra_mm.analysis.output import write_image
 from cfcontra_mm.command_line import command_line, named_path
 
 
@@ -25,7 +25,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     features = {title: read_features(path) for title, path in args.features}
-    write_picture(draw_feature_map(features), args.out)
+    write_image(draw_feature_map(features), args.out)
     print(f'wrote {args.out}')
 
 

@@ -1,7 +1,7 @@
 """Collect pixel features of both domains from a checkpoint, laid out by t-SNE.
 
 Draw one or several such files with tools/analysis_tools/draw_feature_map.py. Labels of
-both domains are read, to choose and colour the pixels.
+both domains are read, to select and colour the pixels.
 """
 
 import argparse
@@ -22,13 +22,13 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_config_arguments(parser)
-    parser.add_argument('checkpoint', help='as tools/train.py wrote it')
+    parser.add_argument('checkpoint', help='checkpoint of tools/train.py')
     parser.add_argument(
         '--classes',
         nargs='+',
         default=[],
         metavar='NAME',
-        help='default: the commonest',
+        help='default: the most common ones',
     )
     parser.add_argument('--out', type=Path, default='features.npz')
     add_trust_argument(parser)

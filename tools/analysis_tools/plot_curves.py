@@ -5,14 +5,18 @@ from pathlib import Path
 
 from cfcontra_mm.analysis import draw_curves
 from cfcontra_mm.analysis.curves import read_runs
-from cfcontra_mm.analysis.output import write_picture
+from cfcontra_mm.analysis.output import write_image
 from cfcontra_mm.command_line import command_line
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        'runs', type=Path, nargs='+', metavar='RUN_DIR', help='of tools/train.py'
+        'runs',
+        type=Path,
+        nargs='+',
+        metavar='RUN_DIR',
+        help='folder of tools/train.py',
     )
     parser.add_argument('--out', type=Path, default='curves.png')
     return parser.parse_args()
@@ -21,7 +25,7 @@ def parse_args() -> argparse.Namespace:
 @command_line
 def main() -> None:
     args = parse_args()
-    write_picture(draw_curves(read_runs(args.runs)), args.out)
+    write_image(draw_curves(read_runs(args.runs)), args.out)
     print(f'wrote {args.out}')
 
 

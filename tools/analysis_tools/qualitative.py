@@ -1,9 +1,9 @@
-"""Draw pictures, their ground truth and what each method predicts, side by side."""
+"""Draw images, their ground truth and the predictions of each method side by side."""
 
 import argparse
 from pathlib import Path
 
-from cfcontra_mm.analysis.output import write_picture
+from cfcontra_mm.analysis.output import write_image
 from cfcontra_mm.analysis.sheet import draw_sheet, load_samples
 from cfcontra_mm.command_line import (
     add_config_arguments,
@@ -25,7 +25,7 @@ def parse_args() -> argparse.Namespace:
         help='a heading and the folder that tools/test.py --out wrote',
     )
     parser.add_argument(
-        '--num', type=positive, default=4, help='pictures, spread over the test split'
+        '--num', type=positive, default=4, help='images, spread over the test split'
     )
     parser.add_argument('--out', type=Path, default='qualitative.png')
     return parser.parse_args()
@@ -37,7 +37,7 @@ def main() -> None:
     samples = load_samples(
         load_config(args.config, args.cfg_options, args.network, args.pair), args.num
     )
-    write_picture(draw_sheet(samples, dict(args.methods)), args.out)
+    write_image(draw_sheet(samples, dict(args.methods)), args.out)
     print(f'wrote {args.out}')
 
 

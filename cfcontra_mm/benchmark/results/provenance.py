@@ -1,4 +1,4 @@
-"""What a result was made with: versions, hardware, the state of the checkout."""
+"""Provenance of a result: versions, hardware and the state of the checkout."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CPU_INFO = Path('/proc/cpuinfo')
 
 @functools.cache
 def environment() -> dict[str, str]:
-    """Versions and hardware of this process, which are its children's too."""
+    """Return the versions and the hardware of this process and of its children."""
     cpu = _cpu_name()
     return {
         'python': platform.python_version(),
@@ -35,9 +35,9 @@ def _cpu_name() -> str:
     return names[0] if names else platform.machine()
 
 
-def git_state(package: Path = PACKAGE) -> dict[str, str | bool] | None:
-    """Commit of the package, and whether its files differ; None outside a checkout."""
-    # An installation may lie within a checkout of something else.
+def git_state(package: Path = PACKAGE) -> dict[str, str | bool | None] | None:
+    """Return the package's commit and whether it is dirty; None outside a checkout."""
+    # The package may be installed inside the checkout of another project.
     if _git(package, 'ls-files', '--error-unmatch', 'version.py') is None:
         return None
     status = _git(package, 'status', '--porcelain', '.')
@@ -45,7 +45,7 @@ def git_state(package: Path = PACKAGE) -> dict[str, str | bool] | None:
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
-    """What git prints; None if there is no git or it refuses."""
+    """Return what git prints; None if git is missing or the command fails."""
     try:
         return subprocess.run(
             ['git', '-C', str(folder), *arguments],

@@ -1,4 +1,4 @@
-"""What a finished run leaves in its own folder."""
+"""The record that a finished run leaves in its folder."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class Record:
     Args:
         row: Name of the study's row.
         config: Config file.
-        identity: sha256 of all that the result depends on.
+        identity: Config hash: sha256 of everything that the result depends on.
         seed: Seed of the training.
         version: Version of cfcontra_mm that trained it.
         metrics: ``mIoU`` and ``IoU.<class>`` in percent, as the test printed them.
-        wall_seconds: Time of training and test, since the last resume.
-        resumed_from: Iteration of that resume, 0 for a run in one piece.
+        wall_seconds: Duration of training and test, since the last resume.
+        resumed_from: Iteration of the last resume, 0 for an uninterrupted run.
         environment: Versions and hardware.
-        git: Commit of the package, None outside a checkout.
+        git: Commit of the package and whether it was dirty; None outside a checkout.
     """
 
     row: str
@@ -41,19 +41,19 @@ class Record:
     wall_seconds: float
     resumed_from: int
     environment: dict[str, str] = field(default_factory=dict)
-    git: dict[str, str | bool] | None = None
+    git: dict[str, str | bool | None] | None = None
 
 
 def write_record(record: Record, work_dir: Path) -> None:
-    """Write the record into a run's folder, whole or not at all."""
+    """Write the record into a run's folder atomically."""
     write_whole(work_dir / RECORD, json.dumps(asdict(record), indent=2) + '\n')
 
 
 def read_record(work_dir: Path, identity: str) -> Record | None:
-    """Read the record of a run; None if it is unfinished or of another identity.
+    """Read a run's record; None if it is unfinished or has another config hash.
 
     Raises:
-        InputError: The file is no record.
+        InputError: The file is not a record.
     """
     path = work_dir / RECORD
     if not path.exists():
@@ -66,17 +66,19 @@ def read_record(work_dir: Path, identity: str) -> Record | None:
 
 
 def read_metrics(test_dir: Path) -> dict[str, float]:
-    """Numbers of the newest test that MMEngine wrote below ``test_dir``.
+    """Read the metrics of the newest test that MMEngine wrote below ``test_dir``.
 
     Raises:
-        InputError: There is none, or it holds no mIoU.
+        InputError: There are no metrics, or mIoU is not among them.
     """
     dumps = sorted(test_dir.glob('*/*.json'))
     if not dumps:
         raise InputError(f'{test_dir}: the test wrote no metrics; see its log')
     values = json.loads(dumps[-1].read_text())
     if not isinstance(values.get('mIoU'), float | int):
-        raise InputError(f'{dumps[-1]}: no mIoU in it; the config needs an IoU metric')
+        raise InputError(
+            f'{dumps[-1]}: no mIoU; add an IoU metric to test_evaluator of the config'
+        )
     return {
         key: float(value)
         for key, value in values.items()

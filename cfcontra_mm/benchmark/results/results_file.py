@@ -1,6 +1,6 @@
-"""``results.jsonl``, which gathers a study's runs: all that tables read.
+"""``results.jsonl``, the results of a study: the only file that tables are made from.
 
-It is made of the runs' records and logs, a line a run.
+It holds one line per run, made from the run's record and logs.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from .records import PER_IMAGE, Record, read_record
 
 @dataclass(frozen=True)
 class Entry:
-    """A run of a table, as the file knows it.
+    """A run of the table, as the file describes it.
 
     Args:
         row: Name of the study's row.
         seed: Seed of the training.
         config: Config file.
-        identity: sha256 of all that the result depends on.
+        identity: Config hash: sha256 of everything that the result depends on.
         work_dir: Folder of the run.
-        max_iters: Iterations that the config asks for.
-        overrides: Settings in place of the config's own, by their dotted keys.
-        settings: All settings, as the study resolved the config.
+        max_iters: Iterations of the training.
+        overrides: Overridden settings by their dotted keys.
+        settings: All settings of the resolved config.
     """
 
     row: str
@@ -52,14 +52,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Result:
-    """What tables need of a line of ``results.jsonl``.
+    """The part of a line of ``results.jsonl`` that tables need.
 
     Args:
-        status: 'done' or 'failed'.
+        status: ``'done'`` or ``'failed'``.
         version: Version of cfcontra_mm that trained it.
         metrics: See :class:`Record`; empty if it failed.
-        final: Means of what the training logged at its end, see :class:`Curves`.
-        per_image: Pixel counts of every image, None if there are none.
+        final: Means of the last logged values of the training, see :class:`Curves`.
+        per_image: File of the pixel counts of every image, None if there is none.
         validations: Metrics of every validation by iteration.
         line: The whole line.
     """
@@ -73,7 +73,7 @@ class Result:
     line: Mapping[str, Any] = field(default_factory=dict)
 
     def class_ious(self) -> dict[str, float]:
-        """IoU in percent by class name, in the order of the data set."""
+        """Return the IoU in percent by class name, in the order of the data set."""
         return {
             key.removeprefix('IoU.'): value
             for key, value in self.metrics.items()
@@ -82,27 +82,28 @@ class Result:
 
 
 def write_results(runs: Sequence[Entry], errors: Mapping[str, str], out: Path) -> None:
-    """Write ``out/results.jsonl``: a line for every run that is finished or failed.
+    """Write ``out/results.jsonl``, one line for every run that is finished or failed.
 
-    What the file says of a run with the same settings stays, if nothing newer is known:
-    its folder may be gone, or it was to be trained again and failed. The runs' pixel
-    counts come along as ``out/per_image/``, so that the tables can be made without the
-    runs' folders.
+    The earlier line of a run with the same config hash is kept if there is nothing
+    newer: its folder may have been deleted, or training it again may have failed. The
+    pixel counts are copied to ``out/per_image/``, so that the tables can be made
+    without the folders of the runs.
 
     Args:
         runs: Runs of the table.
-        errors: Why runs failed, by identity.
-        out: Folder of the study; paths in the file start from it.
+        errors: Error messages of failed runs by config hash.
+        out: Folder of the study; paths in the file are relative to it.
     """
     path = out / 'results.jsonl'
     before = read_results(path, missing_ok=True)
-    lines = []
+    lines: list[Mapping[str, Any]] = []
     for run in runs:
         old = before.get(run.key)
-        known = old is not None and old.line['identity'] == run.identity
+        if old and old.line['identity'] != run.identity:
+            old = None
         if record := read_record(run.work_dir, run.identity):
             lines.append(_finished_line(run, record, out))
-        elif known and (old.status == 'done' or run.identity not in errors):
+        elif old and (old.status == 'done' or run.identity not in errors):
             lines.append(old.line)
         elif run.identity in errors:
             lines.append(_failed_line(run, errors[run.identity]))
@@ -111,18 +112,19 @@ def write_results(runs: Sequence[Entry], errors: Mapping[str, str], out: Path) -
 
 
 def _keep_superseded(results: Iterable[Result], kept: set[str], out: Path) -> None:
-    """Move results of other settings or code to a file of their own, and say so."""
+    """Move results of other settings or code to a separate file, and report it."""
     path = out / 'results.superseded.jsonl'
-    lost = [
+    superseded = [
         result.line
         for result in results
         if result.status == 'done' and result.line['identity'] not in kept
     ]
-    if not lost:
+    if not superseded:
         return
     earlier = path.read_text() if path.exists() else ''
-    write_whole(path, earlier + _json_lines(lost))
-    print(f'{len(lost)} results were made with other settings or code; now in {path}')
+    write_whole(path, earlier + _json_lines(superseded))
+    count = len(superseded)
+    print(f'{count} results were made with other settings or code; moved to {path}')
 
 
 def _write_lines(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
@@ -137,14 +139,14 @@ def _json_lines(lines: Iterable[Mapping[str, Any]]) -> str:
 
 
 def follow_folders(moved: Mapping[Path, Path], out: Path) -> None:
-    """Let ``out/results.jsonl`` name the folders of runs by their new names.
+    """Update the folders of moved runs in ``out/results.jsonl``.
 
     Args:
         moved: New paths of folders by their old ones.
         out: Folder of the study.
 
     Raises:
-        InputError: The file is missing, or holds no results.
+        InputError: The file is missing or not a file of results.
     """
     path = out / 'results.jsonl'
     names = {
@@ -193,7 +195,7 @@ def _failed_line(run: Entry, error: str) -> dict[str, Any]:
 
 
 def _without_nan(value: Any) -> Any:
-    """Put None where there is no number, which JSON cannot say otherwise."""
+    """Replace NaN and infinity by None, as JSON has no literal for them."""
     if isinstance(value, Mapping):
         return {key: _without_nan(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -202,14 +204,14 @@ def _without_nan(value: Any) -> Any:
 
 
 def read_results(path: Path, missing_ok: bool = False) -> dict[tuple[str, int], Result]:
-    """Results by (row, seed) of a ``results.jsonl``.
+    """Read a ``results.jsonl``: its results by (row, seed).
 
     Args:
         path: The file.
-        missing_ok: Whether there need not be one.
+        missing_ok: Whether to return no results if the file does not exist.
 
     Raises:
-        InputError: It is missing, or no such file.
+        InputError: The file is missing or not a file of results.
     """
     if missing_ok and not path.exists():
         return {}
@@ -220,7 +222,7 @@ def read_results(path: Path, missing_ok: bool = False) -> dict[tuple[str, int], 
         return {(line['row'], line['seed']): _result(line, path) for line in lines}
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(
-            f'{path}: not results ({error}); delete it and run again'
+            f'{path}: not a results file ({error}); delete it and run the study again'
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""What a Python file imports, defines and registers, and a digest of its code."""
+"""Parse what a Python file imports, defines and registers, and hash its code."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from cfcontra_mm.errors import InputError
 
 # A module and a name in it, or None for the module itself.
 Reference = tuple[str, str | None]
+DEFINITION = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 STRING_OR_COMMENT = re.compile(
     rb"""
@@ -29,15 +30,15 @@ STRING_OR_COMMENT = re.compile(
 
 @dataclass(frozen=True)
 class Source:
-    """What is in a file.
+    """The parsed content of a file.
 
     Args:
-        digest: sha256 of its code, which neither comments nor docstrings change.
-        imports: What it imports anywhere, with the local name.
-        defined: Names that it defines at its top.
+        digest: sha256 of its code without comments and docstrings.
+        imports: Local names and what they import, anywhere in the file.
+        defined: Names that it defines at module level.
         registered: Names under which it registers something.
-        uses: The attributes that it takes from a name, as chains; an empty chain if it
-            uses the name itself.
+        uses: The chains of attributes that it accesses on each name; an empty chain if
+            it uses the name itself.
     """
 
     digest: str
@@ -48,14 +49,14 @@ class Source:
 
 
 def read_source(path: Path, module: str = '') -> Source:
-    """What is in a file, which is read again only if it has changed.
+    """Parse a file, again only if it has changed.
 
     Args:
         path: The file.
-        module: Its dotted name, from which relative imports start.
+        module: Its dotted name, which relative imports start from.
 
     Raises:
-        InputError: It is no Python.
+        InputError: The file is not valid Python.
     """
     stat = path.stat()
     return _parse(path, module, stat.st_mtime_ns, stat.st_size)
@@ -66,14 +67,15 @@ def _parse(path: Path, module: str, mtime_ns: int, size: int) -> Source:
     try:
         with tokenize.open(path) as file:
             text = file.read()
-        nodes = list(ast.walk(ast.parse(text)))
+        tree = ast.parse(text)
     except (SyntaxError, ValueError) as error:
-        raise InputError(f'{path}: not Python ({error}); mend it') from error
+        raise InputError(f'{path}: not valid Python ({error}); fix it') from error
+    nodes = list(ast.walk(tree))
     package = module if path.name == '__init__.py' else module.rpartition('.')[0]
     return Source(
         hashlib.sha256(_code(text, nodes)).hexdigest(),
         list(_imports(nodes, package)),
-        {name for statement in nodes[0].body for name in _defined(statement)},
+        {name for statement in tree.body for name in _defined(statement)},
         set(_registered(nodes)),
         _uses(nodes),
     )
@@ -97,20 +99,21 @@ def _imports(nodes: Iterable[ast.AST], package: str) -> Iterator[tuple[str, Refe
 
 
 def _defined(statement: ast.AST) -> Iterator[str]:
-    kinds = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-    for node in [statement] if isinstance(statement, kinds) else ast.walk(statement):
-        if isinstance(node, kinds):
+    inner = isinstance(statement, DEFINITION)
+    for node in [statement] if inner else ast.walk(statement):
+        if isinstance(node, DEFINITION):
             yield node.name
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             yield node.id
 
 
 def _registered(nodes: Iterable[ast.AST]) -> Iterator[str]:
-    """Names that are given to a registry: as it is told, or else the class's own."""
+    """Yield the names of what is registered, by decorator or by call."""
     for node in nodes:
-        for call in getattr(node, 'decorator_list', ()):
-            if _is_registration(call):
-                yield node.name
+        if isinstance(node, DEFINITION) and any(
+            map(_is_registration, node.decorator_list)
+        ):
+            yield node.name
         if isinstance(node, ast.Call) and _is_registration(node):
             for part in (*node.args, *(keyword.value for keyword in node.keywords)):
                 yield from _names(part)
@@ -144,14 +147,14 @@ def _uses(nodes: Sequence[ast.AST]) -> dict[str, set[tuple[str, ...]]]:
 
 
 def _code(text: str, nodes: Iterable[ast.AST]) -> bytes:
-    """A file's text without docstrings, comments and blank lines.
+    """Return a file's text without docstrings, comments and blank lines.
 
-    It is cut by positions, and strings are found by their quotes: the versions of
-    Python differ in how they split a file into tokens and how they print its tree.
+    Docstrings are cut by position, and strings are found by their quotes, because
+    Python versions differ in how they tokenize a file and print its syntax tree.
     """
     strings: list[bytes] = []
 
-    def take(found: re.Match) -> bytes:
+    def take(found: re.Match[bytes]) -> bytes:
         if found[0].startswith(b'#'):
             return b''
         strings.append(found[0])
@@ -164,21 +167,23 @@ def _code(text: str, nodes: Iterable[ast.AST]) -> bytes:
 
 def _without_docstrings(text: bytes, nodes: Iterable[ast.AST]) -> bytes:
     starts = list(accumulate(map(len, text.splitlines(keepends=True)), initial=0))
-    for node in sorted(filter(_stands_alone, nodes), key=_position, reverse=True):
+    for node in sorted(_docstrings(nodes), key=_position, reverse=True):
         start = starts[node.lineno - 1] + node.col_offset
+        # Only nodes that were not parsed have no end.
+        assert node.end_lineno is not None
+        assert node.end_col_offset is not None
         end = starts[node.end_lineno - 1] + node.end_col_offset
         text = text[:start] + text[end:]
     return text
 
 
-def _position(node: ast.AST) -> tuple[int, int]:
+def _position(node: ast.Expr) -> tuple[int, int]:
     return node.lineno, node.col_offset
 
 
-def _stands_alone(node: ast.AST) -> bool:
-    """Whether a node is a string without effect, such as a docstring."""
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    )
+def _docstrings(nodes: Iterable[ast.AST]) -> Iterator[ast.Expr]:
+    """Yield the statements that are only a string, such as a docstring."""
+    for node in nodes:
+        match node:
+            case ast.Expr(value=ast.Constant(value=str())):
+                yield node

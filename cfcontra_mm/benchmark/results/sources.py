@@ -1,9 +1,9 @@
-"""The source files that a run depends on, read without running them.
+"""Find the source files that a run depends on, without importing them.
 
-What a config names by ``type`` is looked up in the files that register it, and imports
-are followed from there within the packages that are read: this one and those of the
-methods from outside. A package's ``__init__`` only hands on names: it is looked through
-to the file that defines them, so that a further method leaves every other as it was.
+What a config names by ``type`` is looked up in the files that register it. Imports are
+followed from there within the packages that are read: this one and those of external
+methods. A name that a package's ``__init__`` re-exports is followed to the file that
+defines it, so that adding a method does not change the config hash of the others.
 """
 
 from __future__ import annotations
@@ -28,48 +28,48 @@ LIBRARIES = {'mmcv', 'mmdet', 'mmengine', 'mmpretrain', 'mmseg', 'timm', 'torch'
 """Never read, even if a config imports them by name."""
 
 INSTALLED = {'site-packages', 'dist-packages'}
-"""Folders whose modules have nothing to do with each other."""
+"""Folders whose modules are unrelated to each other."""
 
 TRAINING = (
     'cfcontra_mm.command_line',
     'cfcontra_mm.engine.launch',
     'cfcontra_mm.engine.step',
 )
-"""What trains and tests any config."""
+"""Modules that train and test any config."""
 
 TRANSLATION = (
     'cfcontra_mm.command_line',
     'cfcontra_mm.engine.launch',
     'cfcontra_mm.translation.copy_dataset',
 )
-"""What copies data in another style."""
+"""Modules that translate a data set into another style."""
 
 RENDERER = ('cfcontra_mm.toystreets.write',)
-"""What writes ToyStreets."""
+"""Modules that write ToyStreets."""
 
 USED = {
     *inspect.signature(Runner.__init__).parameters,
     *('model_wrapper_cfg', 'test_pipeline', 'tta_model', 'tta_pipeline'),
 }
-"""Settings of a config that a run reads; others are variables of its files."""
+"""Settings of a config that a run reads; others are variables of the config files."""
 
-# A path to something in a module.
+# The dotted path of an object in a module.
 DOTTED = re.compile(r'[^\W\d]\w*(\.[^\W\d]\w*)+')
 
 
 class SourceTree:
-    """The packages whose files are read, as they are on the disk at this moment.
+    """The packages whose files are read, as they are now on disk.
 
     Args:
-        imports: Modules that a config imports, as ``custom_imports`` has them.
+        imports: Modules that a config lists in ``custom_imports``.
     """
 
     def __init__(self, imports: Iterable[str] = ()) -> None:
-        named = [PACKAGE, *_announced(), *imports]
+        named = [PACKAGE, *_plugin_modules(), *imports]
         self.modules = [m for m in named if m.split('.')[0] not in LIBRARIES]
         places = {top: _locate(top) for top in {m.split('.')[0] for m in self.modules}}
         self.places = {top: place for top, place in places.items() if place}
-        # Modules that are in no package have those beside them for one.
+        # A module outside any package belongs together with the modules beside it.
         self.folders = {
             place.parent
             for place in self.places.values()
@@ -81,14 +81,17 @@ class SourceTree:
     def digests(
         self, settings: Mapping[str, Any], modules: Iterable[str]
     ) -> dict[str, str]:
-        """Digests of all files that a config and some modules depend on, by path.
+        """Return the digests of all files that a config and some modules depend on.
 
         Args:
-            settings: Of the config.
-            modules: Modules that work on it.
+            settings: Settings of the config.
+            modules: Modules that run it.
+
+        Returns:
+            Digests by path.
 
         Raises:
-            InputError: A file is no Python.
+            InputError: A file is not valid Python.
         """
         found: set[str] = set()
         todo = [*modules, *self._named(settings)]
@@ -100,17 +103,17 @@ class SourceTree:
         return {str(self._file(m)): self._read(m).digest for m in sorted(found)}
 
     def _named(self, settings: Mapping[str, Any]) -> Iterator[str]:
-        """Modules of what is registered under a string of a config."""
+        """Yield the modules of everything that a string of the config names."""
         used = {key: value for key, value in settings.items() if key in USED}
         for text in set(strings(used)):
-            # A scope may stand before the name: mmseg.SomeHook.
+            # The name may have a scope as prefix: mmseg.SomeHook.
             yield from self.registered.get(text.split('.')[-1], ())
-            if DOTTED.fullmatch(text) and self._own(text):
+            if DOTTED.fullmatch(text) and self._is_read(text):
                 yield self._resolve(*text.rsplit('.', 1))[0]
 
     @functools.cached_property
     def registered(self) -> dict[str, set[str]]:
-        """Modules by the names under which they register something."""
+        """Modules by the names that they register."""
         found: dict[str, set[str]] = {}
         for module in self._importable():
             for name in self._read(module).registered:
@@ -118,7 +121,7 @@ class SourceTree:
         return found
 
     def _importable(self) -> set[str]:
-        """All modules that are imported with those that are named."""
+        """Return all modules that are imported, directly or not, by those named."""
         found: set[str] = set()
         todo = list(self.modules)
         while todo:
@@ -132,7 +135,7 @@ class SourceTree:
         return found
 
     def _needs(self, module: str) -> set[str]:
-        """Modules that define what a module imports."""
+        """Return the modules that define what a module imports."""
         if module not in self.needs:
             source = self._read(module)
             self.needs[module] = {
@@ -145,19 +148,19 @@ class SourceTree:
     def _defining(
         self, reference: Reference, uses: Iterable[tuple[str, ...]]
     ) -> Iterator[str]:
-        """Modules that define a name, or of a package what is used of it."""
+        """Yield the modules that define a name, or what is used of a package."""
         module, name = self._resolve(*reference)
         if name or not self._is_package(module):
             yield module
             return
         for first, *others in filter(None, uses):
             yield from self._defining((module, first), [tuple(others)])
-        if () in uses:  # handed on as a whole
+        if () in uses:  # the package itself is passed on
             for _, inner in self._read(module).imports:
                 yield self._resolve(*inner)[0]
 
     def _resolve(self, module: str, name: str | None) -> Reference:
-        """Where a name is defined that a module offers; a module has no name."""
+        """Return where a name of a module is defined; None as name is the module."""
         seen: set[Reference] = {(module, None)}
         while (module, name) not in seen and self._is_package(module):
             seen.add((module, name))
@@ -167,14 +170,14 @@ class SourceTree:
                 module, name = found[-1]
             elif name in source.defined:
                 break
-            elif starred := self._starred(source, name):
+            elif starred := self._star_import(source, name):
                 module = starred
             elif self._file(f'{module}.{name}'):
                 return f'{module}.{name}', None
         return module, name
 
-    def _starred(self, source: Source, name: str) -> str | None:
-        """The module that a package takes a name from without naming it."""
+    def _star_import(self, source: Source, name: str | None) -> str | None:
+        """Return the module from which a package imports a name by ``*``."""
         modules = [module for local, (module, _) in source.imports if local == '*']
         for module in filter(self._file, modules):
             if name in self._read(module).defined:
@@ -186,23 +189,26 @@ class SourceTree:
         return path is not None and path.name == '__init__.py'
 
     def _read(self, module: str) -> Source:
-        return read_source(self._file(module), module)
+        path = self._file(module)
+        assert path, f'{module} is not among the packages that are read'
+        return read_source(path, module)
 
     def _file(self, module: str) -> Path | None:
-        """The file of a module; None if it is none of the packages that are read."""
+        """Return the file of a module; None outside the packages that are read."""
         if module not in self.files:
             self.files[module] = self._find(module)
         return self.files[module]
 
     def _find(self, module: str) -> Path | None:
-        if not self._own(module):
+        if not self._is_read(module):
             return None
         top, *others = module.split('.')
         place = self.places[top].joinpath(*others)
         files = (place / '__init__.py', place.with_name(f'{place.name}.py'))
         return next(filter(Path.is_file, files), None)
 
-    def _own(self, module: str) -> bool:
+    def _is_read(self, module: str) -> bool:
+        """Tell whether a module belongs to the packages that are read."""
         top = module.split('.')[0]
         if top and top not in self.places and self.folders:
             place = _locate(top)
@@ -212,26 +218,26 @@ class SourceTree:
 
 
 @functools.cache
-def _announced() -> tuple[str, ...]:
-    """Modules of the installed packages that bring methods."""
+def _plugin_modules() -> tuple[str, ...]:
+    """Return the modules of the installed packages that provide methods."""
     return tuple(sorted({e.module for e in entry_points(group=GROUP)}))
 
 
 def _locate(top: str) -> Path | None:
-    """Folder of a package, or file of a module without its ending."""
+    """Return the folder of a package, or the file of a module without its suffix."""
     try:
         spec = importlib.util.find_spec(top)
     except ValueError:  # __main__
         return None
     if spec and spec.submodule_search_locations:
         return Path(next(iter(spec.submodule_search_locations)))
-    if spec and spec.has_location and spec.origin.endswith('.py'):
+    if spec and spec.origin and spec.origin.endswith('.py'):
         return Path(spec.origin).with_suffix('')
     return None
 
 
 def strings(value: Any) -> Iterator[str]:
-    """Every string in nested values."""
+    """Yield every string in nested values, except in ``custom_imports``."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
@@ -244,13 +250,13 @@ def strings(value: Any) -> Iterator[str]:
 
 
 def changed_file(digests: Mapping[str, str]) -> str | None:
-    """A file whose code no longer has its digest, None if there is none.
+    """Return the first file whose code no longer has its digest, None if there is none.
 
     Args:
-        digests: As :meth:`SourceTree.digests` gave them.
+        digests: Digests by path, from :meth:`SourceTree.digests`.
 
     Raises:
-        InputError: A file is no Python.
+        InputError: A file is not valid Python.
     """
     for path, digest in digests.items():
         if not Path(path).exists() or read_source(Path(path)).digest != digest:

@@ -1,1 +1,1 @@
-"""Making what is compared: steps, preparations, plan, pool, launchers, progress."""
+"""Run a study: steps, preparations, plan, pool, launchers, progress."""

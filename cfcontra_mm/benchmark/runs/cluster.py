@@ -1,4 +1,4 @@
-"""Steps handed to the scheduler of a cluster, which decides where and when they run."""
+"""Run steps on a cluster, whose scheduler decides where and when they run."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from .progress import RUNNING, Status
 from .step import Step
 
 POLL_SECONDS = 0.5
-LEASH = Path(__file__).with_name('leash.py')
+DIE_WITH_PARENT = Path(__file__).with_name('die_with_parent.py')
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How a step ended on its node; the fields are those of :class:`Job`."""
+class StepResult:
+    """How a step ended on its node; the fields are attributes of :class:`Job`."""
 
     state: str
     seconds: float
@@ -35,26 +35,27 @@ class Ended:
     crash: str
 
 
-def work(step: Step, tools: Path, folder: Path) -> Ended:
-    """Bring a step to its end, on the node that the scheduler chose.
+def work(step: Step, tools: Path, folder: Path) -> StepResult:
+    """Run a step until it ends, on the node that the scheduler chose.
 
     Args:
-        step: The step; what it needs is finished.
+        step: The step, whose needs are finished.
         tools: Folder of ``train.py`` and the other tools.
-        folder: Working directory of the study, which every node must see.
+        folder: Working directory of the study, on a file system that all nodes share.
     """
     if not folder.is_dir():
         error = (
-            f'{folder}: not there on node {os.uname().nodename}; start the study in a '
+            f'{folder}: not found on node {os.uname().nodename}; start the study in a '
             'folder that all nodes share'
         )
-        return Ended('failed', 0.0, '', error, '')
+        return StepResult('failed', 0.0, '', error, '')
     os.chdir(folder)
-    # A scheduler that gives GPUs says which in this variable.
+    # A scheduler that assigns GPUs lists them in this variable.
     on_gpu = os.environ.get('CUDA_VISIBLE_DEVICES')
-    # Else a worker that is killed would leave a training behind, beside which the next
-    # would start in the same folder.
-    job = Job(step, prefix=(sys.executable, '-I', str(LEASH), str(os.getpid())))
+    # A training must not outlive a killed worker: the next one would start in the same
+    # folder.
+    prefix = (sys.executable, '-I', str(DIE_WITH_PARENT), str(os.getpid()))
+    job = Job(step, prefix)
     with terminable():
         try:
             job.start(tools, {} if on_gpu else SINGLE_THREAD)
@@ -62,46 +63,46 @@ def work(step: Step, tools: Path, folder: Path) -> Ended:
                 time.sleep(POLL_SECONDS)
         finally:
             job.end()
-    return Ended(job.state, job.seconds, job.outcome, job.error, job.crash)
+    return StepResult(job.state, job.seconds, job.outcome, job.error, job.crash)
 
 
 class Cluster(ABC):
     """A scheduler.
 
     Attributes:
-        finds_jobs_again: Whether its jobs outlive a study that is killed, and the next
-            one follows them by :attr:`.Step.job_note`.
+        finds_jobs_again: Whether its jobs outlive a killed study and the next study
+            finds them by :attr:`.Step.job_note`.
     """
 
     finds_jobs_again = False
 
     @abstractmethod
     def num_workers(self, num_steps: int) -> int:
-        """How many steps may run at once, for the estimate of time."""
+        """Return how many steps may run at once, for the time estimate."""
 
     @abstractmethod
     def submit(self, step: Step, tools: Path, folder: Path) -> Any:
-        """Hand over a call of :func:`work`; returns what stands for it.
+        """Submit a call of :func:`work`, and return its handle.
 
         Raises:
-            InputError: The scheduler refuses it.
+            InputError: The scheduler rejects it.
         """
 
     @abstractmethod
-    def result(self, handle: Any) -> Ended | None:
-        """How it ended, None before the end."""
+    def result(self, handle: Any) -> StepResult | None:
+        """Return how the call ended, None before its end."""
 
     @abstractmethod
     def cancel(self, handles: Sequence[Any]) -> None:
-        """End the calls that are waiting or under way, and wait for their end."""
+        """Cancel calls that are pending or running, and wait for their end."""
 
 
 class ClusterJob(Job):
-    """A step on its way on some node.
+    """A step that a scheduler runs on one of its nodes.
 
     Args:
         step: The step.
-        cluster: Where to run it.
+        cluster: The scheduler.
     """
 
     def __init__(self, step: Step, cluster: Cluster) -> None:
@@ -109,8 +110,10 @@ class ClusterJob(Job):
         self.cluster = cluster
         self.handle: Any = None
 
-    def submit(self, tools: Path) -> None:
-        """Hand the step to the scheduler."""
+    def start(
+        self, tools: Path, environment: dict[str, str], keep_open: Sequence[int] = ()
+    ) -> None:
+        """Submit the step to the scheduler, which sets the environment."""
         self.started = time.time()
         self.state = 'submitted'
         self.tools = tools
@@ -120,17 +123,17 @@ class ClusterJob(Job):
             self.fail(str(error))
 
     def poll(self) -> bool:
-        """False once the step is done or failed."""
+        """Tell whether the step is still pending or running."""
         if self.handle is None:
             return False
-        ended = self.cluster.result(self.handle)
-        if ended:
-            for field in fields(Ended):
-                setattr(self, field.name, getattr(ended, field.name))
-        return ended is None
+        result = self.cluster.result(self.handle)
+        if result:
+            for field in fields(StepResult):
+                setattr(self, field.name, getattr(result, field.name))
+        return result is None
 
     def status(self) -> Status:
-        """Where the step stands, from its log, which the nodes share."""
+        """Return the state of the step, from its log, which the nodes share."""
         if self.state in RUNNING and self._has_begun():
             left = self.step.commands(self.tools)
             self.state = next(iter(left), self.state)
@@ -142,10 +145,10 @@ class ClusterJob(Job):
 
 
 class ClusterPool(Pool):
-    """Work through steps on a cluster; each is handed over once all it needs is done.
+    """Run steps on a cluster; each is submitted once its needs are done.
 
     Args:
-        steps: Unfinished steps, with all unfinished ones that they need.
+        steps: Unfinished steps, including all unfinished ones that they need.
         tools: Folder of ``train.py`` and the other tools.
         cluster: The scheduler.
     """
@@ -156,29 +159,30 @@ class ClusterPool(Pool):
         self.num_workers = cluster.num_workers(len(steps))
 
     def new_job(self, step: Step) -> ClusterJob:
-        """What has the scheduler bring a step to its end."""
+        """Build the job of a step."""
         return ClusterJob(step, self.cluster)
 
     def start_ready(self) -> None:
-        """Hand over all that can start: the scheduler has the queue."""
+        """Submit every step whose needs are done: the scheduler queues them."""
         for job in filter(self.is_ready, list(self.queue)):
             self.queue.remove(job)
             self.active.append(job)
-            job.submit(self.tools)
+            job.start(self.tools, {})
 
     def release(self, job: Job) -> None:
-        """Nothing to give back: devices are the scheduler's."""
+        """Do nothing: the devices belong to the scheduler."""
 
     def stop(self) -> None:
         """End every process."""
-        self.cluster.cancel([job.handle for job in self.active if job.handle])
+        jobs = (job for job in self.active if isinstance(job, ClusterJob))
+        self.cluster.cancel([job.handle for job in jobs if job.handle])
 
 
 def require(module: str, launcher: str) -> ModuleType:
-    """Import the package of a launcher.
+    """Import the package that a launcher needs.
 
     Raises:
-        InputError: It is not installed.
+        InputError: The package is not installed.
     """
     try:
         return importlib.import_module(module)

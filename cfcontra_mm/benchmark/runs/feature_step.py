@@ -1,4 +1,4 @@
-"""A step that keeps a run's pixel features for the feature map of the report."""
+"""The step that collects a run's pixel features for the feature map of the report."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class FeatureStep(Step):
     """The collection of a run's pixel features, in the run's own folder.
 
     Args:
-        run: The run, which must be finished before.
+        run: The run, which must be finished first.
     """
 
     run: Run
 
     @classmethod
     def of(cls, run: Run) -> FeatureStep:
-        """Make the step of a run."""
+        """Build the step of a run."""
         return cls(
             run=run,
             config=run.config,
@@ -50,24 +50,24 @@ class FeatureStep(Step):
         return self.run.work_dir / 'features_log.txt'
 
     def iteration(self) -> int:
-        """None to resume from: the checkpoints in the folder are the run's."""
+        """Return 0: the checkpoints in the folder are the run's, not this step's."""
         return 0
 
     def commands(self, tools: Path) -> dict[str, list[str]]:
-        """One process, which runs the trained network."""
+        """Return the one command, which runs the trained network."""
         arguments = [str(self.settings_file), str(self.run.final_checkpoint)]
         arguments += ['--out', str(self.run.features)]
         return {'collecting': tool(tools, 'analysis_tools/feature_map', *arguments)}
 
     def finish(self, seconds: float, resumed_from: int) -> str:
-        """Check that the features are there; see :meth:`Step.finish`."""
+        """Check that the features were written; see :meth:`Step.finish`."""
         if not self.run.features.exists():
             raise InputError(f'{self.run.features} was not written')
         return 'done'
 
 
 def missing_features(study: Study, runs: Sequence[Run], seed: int) -> list[FeatureStep]:
-    """What is still to be collected: of each row that asks for it, one seed's run."""
+    """Return the steps that remain: for each of ``feature_rows``, one seed's run."""
     asked = {r.identity for r in runs if r.row in study.feature_rows and r.seed == seed}
     return [
         FeatureStep.of(run)
@@ -77,5 +77,5 @@ def missing_features(study: Study, runs: Sequence[Run], seed: int) -> list[Featu
 
 
 def _has_weights(run: Run) -> bool:
-    """Whether the run has its weights or will have them, and no one removed them."""
+    """Tell whether the final checkpoint exists or is still to be trained."""
     return run.final_checkpoint.exists() or run.record() is None

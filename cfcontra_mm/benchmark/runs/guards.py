@@ -1,4 +1,4 @@
-"""What guards a study while its processes run: locks and signals."""
+"""Locks and signal handlers that guard a study while its processes run."""
 
 from __future__ import annotations
 
@@ -16,17 +16,20 @@ from .step import Step
 
 @contextmanager
 def locked(path: Path, refusal: str) -> Iterator[TextIO]:
-    """Hold a file for one study at a time.
+    """Lock a file, so that only one study at a time holds it.
 
-    The processes inherit the lock, so it also guards against those that outlived a
-    study which was killed.
+    The processes of the study inherit the lock, so it also guards against those that
+    outlived a killed study.
 
     Args:
         path: The file.
-        refusal: What to say if another study holds it.
+        refusal: Error message if another study holds the lock.
+
+    Yields:
+        The locked file.
 
     Raises:
-        InputError: Another study holds it.
+        InputError: Another study holds the lock.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open('w') as lock:
@@ -39,12 +42,16 @@ def locked(path: Path, refusal: str) -> Iterator[TextIO]:
 
 @contextmanager
 def own_folders(steps: Sequence[Step]) -> Iterator[list[TextIO]]:
-    """Hold the folders of steps for one study at a time; yields the locks.
+    """Lock the folders of steps, so that only one study at a time writes to them.
+
+    Yields:
+        The locked files.
 
     Raises:
-        InputError: Another study holds one, or it comes from other settings.
+        InputError: Another study holds a lock, or a folder has a different config
+            hash.
     """
-    busy = '{}: another study is at work in it; wait for it'
+    busy = '{}: another study is using this folder; wait until it has finished'
     with ExitStack() as stack:
         locks = [
             stack.enter_context(locked(step.lock, busy.format(step.work_dir)))
@@ -54,13 +61,13 @@ def own_folders(steps: Sequence[Step]) -> Iterator[list[TextIO]]:
         if foreign:
             raise InputError(
                 f'{", ".join(foreign)}: made with other settings or code than this '
-                'study has now, or by hand; delete or move away'
+                'study has now, or by hand; delete or move it'
             )
         yield locks
 
 
 def refuse_jobs(steps: Sequence[Step]) -> None:
-    """Leave a step alone that a job of a scheduler may be at work on.
+    """Refuse steps that a job of a scheduler may still be running.
 
     Raises:
         InputError: There is such a job.
@@ -69,23 +76,24 @@ def refuse_jobs(steps: Sequence[Step]) -> None:
         if step.job_note.exists():
             job_id = step.job_note.read_text().split(' ')[0]
             raise InputError(
-                f'{step.work_dir}: Slurm job {job_id} may be at work in it; go on with '
-                f'--launcher slurm, or end the job and delete {step.job_note}'
+                f'{step.work_dir}: Slurm job {job_id} may be using this folder; '
+                'continue with --launcher slurm, or cancel the job and delete '
+                f'{step.job_note}'
             )
 
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Let a termination, or the closing of the terminal, end the runs like Ctrl-C.
+    """Treat SIGTERM and SIGHUP like Ctrl-C, so that they end the runs.
 
-    One that is ignored stays so: that is how ``nohup`` starts a study.
+    A signal that is ignored stays ignored: that is how ``nohup`` starts a study.
     """
     handlers = {s: signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGHUP)}
-    heeded = {s: old for s, old in handlers.items() if old != signal.SIG_IGN}
-    for number in heeded:
+    replaced = {s: old for s, old in handlers.items() if old != signal.SIG_IGN}
+    for number in replaced:
         signal.signal(number, signal.default_int_handler)
     try:
         yield
     finally:
-        for number, handler in heeded.items():
+        for number, handler in replaced.items():
             signal.signal(number, handler)

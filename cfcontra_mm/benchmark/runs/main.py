@@ -1,4 +1,4 @@
-"""A study from start to table."""
+"""Run a study and make its table."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from cfcontra_mm.benchmark.results.results_file import (
     follow_folders,
@@ -30,9 +30,9 @@ from .step import Step
 
 POLL_SECONDS = 0.5
 LOG_TAIL_LINES = 12
-# Exit status of a process that Ctrl-C ended.
+# Exit status after Ctrl-C.
 INTERRUPTED = 130
-# From steps, and the locks of their folders, to what works through them.
+# Starts a pool, given the steps and the locks of their folders.
 StartPool = Callable[[Sequence[Step], Sequence[TextIO]], Pool]
 
 
@@ -45,39 +45,39 @@ def run_study(
     cluster: Cluster | None = None,
     rerun: Sequence[str] = (),
 ) -> int:
-    """Train and test what is unfinished, then print and write the table.
+    """Train and test all unfinished runs, then print and write the table.
 
     Writes ``results.jsonl``, the table and the logs of ``preparations/`` into ``out``.
-    Runs have their folders in ``runs/`` beside it, for all studies there; preparations
-    write to the folders that the configs refer to.
+    The folders of the runs are in ``runs/`` beside ``out``, which studies share;
+    preparations write to the folders that the configs refer to.
 
     Args:
-        study: What to compare.
+        study: The study.
         out: Folder of the study's results.
         tools: Folder of ``train.py`` and the other tools.
-        seeds: In place of the study's seeds.
-        only: Start only these rows and what they need; the table shows all that are
-            finished.
+        seeds: Seeds to use instead of the study's.
+        only: Run only these rows and what they need; the table shows every finished
+            row.
         cluster: Scheduler that runs the steps; None for this machine's devices.
-        rerun: Train these rows again, from the start. What they left is moved aside,
-            and its figures stay in the results until there are new ones.
+        rerun: Train these rows again from the start. Their folders are renamed, and
+            their figures stay in the results until there are new ones.
 
     Returns:
         Exit status: 0, 1 if a step failed, 130 if interrupted.
 
     Raises:
-        InputError: A config, ``only`` or ``rerun`` is wrong, ``out`` or the folder of a
-            step is in use, or that of a preparation holds something else.
+        InputError: A config, ``only`` or ``rerun`` is invalid, ``out`` or the folder of
+            a step is in use, or that of a preparation has a different config hash.
     """
     seeds = tuple(dict.fromkeys(seeds or study.seeds))
-    # The others too, as what is known of them stays in the results.
+    # The other seeds too, so that their results are kept.
     runs = plan_runs(study, _all_seeds(study, seeds, out), out)
     entries = [run.entry for run in runs]
     chosen = [run for run in runs if run.seed in seeds]
     wanted, again = choose_runs(study, chosen, only, rerun)
     busy = (
-        f'{out}: runs of this folder are still under way; wait for them or choose '
-        'another with --out'
+        f'{out}: runs of this study are still in progress; wait for them or choose '
+        'another folder with --out'
     )
     with locked(out / '.lock', busy) as lock, terminable():
         if again:
@@ -97,13 +97,13 @@ def run_study(
 
 
 def stopped(rerun: bool) -> str:
-    """What to say when Ctrl-C has ended a study, perhaps one with ``--rerun``."""
+    """Return the message after Ctrl-C; ``rerun`` tells of the option ``--rerun``."""
     command = 'The same command without --rerun' if rerun else 'The same command'
-    return f'Stopped. {command} continues where it ended.'
+    return f'Stopped. {command} continues from here.'
 
 
 def _set_aside(runs: Sequence[Run], out: Path) -> None:
-    """Move the folders of runs away, so that they are trained from the start."""
+    """Rename the folders of runs, so that they are trained from the start."""
     runs = distinct_runs(runs)
     steps = [*runs, *map(FeatureStep.of, runs)]
     refuse_jobs(steps)
@@ -117,7 +117,7 @@ def _set_aside(runs: Sequence[Run], out: Path) -> None:
 
 
 def _all_seeds(study: Study, seeds: Sequence[int], out: Path) -> tuple[int, ...]:
-    """These seeds, the study's and those that have results."""
+    """Return these seeds, the study's and those that have results."""
     known = [seed for _, seed in read_results(out / 'results.jsonl', missing_ok=True)]
     return tuple(sorted({*seeds, *study.seeds, *known}))
 
@@ -125,7 +125,7 @@ def _all_seeds(study: Study, seeds: Sequence[int], out: Path) -> tuple[int, ...]
 def _run_all(
     study: Study, runs: Sequence[Run], feature_seed: int, start: StartPool
 ) -> tuple[list[Job], bool]:
-    """Bring runs to their ends: the jobs that failed, and whether Ctrl-C cut in."""
+    """Finish runs; return the failed jobs, and whether Ctrl-C interrupted."""
     failed: list[Job] = []
     try:
         with ProgressPrinter() as printer:
@@ -145,7 +145,7 @@ def _finish_runs(
     printer: ProgressPrinter,
     failed: list[Job],
 ) -> None:
-    """Bring every run to its record and features; note the jobs that failed."""
+    """Finish every run and its features; append the failed jobs to ``failed``."""
     records = {run: run.record() for run in runs}
     unfinished = [run for run, record in records.items() if record is None]
     finished = [finished_status(run, r) for run, r in records.items() if r is not None]
@@ -153,7 +153,7 @@ def _finish_runs(
     printer.message(_overview(len(finished), len(runs), preparations))
     steps = [*preparations, *unfinished, *features]
     with own_folders(steps) as locks:
-        _work_through(start(steps, locks), finished, printer, failed)
+        _run_pool(start(steps, locks), finished, printer, failed)
 
 
 def _start(
@@ -174,16 +174,16 @@ def _start(
 def _overview(finished: int, total: int, preparations: Sequence[Step]) -> str:
     text = f'{finished} of {total} runs are finished'
     names = ', '.join(step.label for step in preparations)
-    return f'{text}; the others need first: {names}' if names else text
+    return f'{text}; the others first need: {names}' if names else text
 
 
-def _work_through(
+def _run_pool(
     pool: Pool,
     finished: Sequence[Status],
     printer: ProgressPrinter,
     failed: list[Job],
 ) -> None:
-    """Run all steps, saying how far they are."""
+    """Run all steps and show their progress."""
     try:
         while pool.busy():
             for job in pool.step():
@@ -209,18 +209,18 @@ def _print_failures(failed: Sequence[Job]) -> None:
         print(f'\n{_outcome(job)}')
         if job.started < math.inf and job.step.log.exists():
             lines = job.step.log.read_text(errors='replace').splitlines()
-            print(f'Its log {job.step.log} ends:')
+            print(f'Last lines of {job.step.log}:')
             print('\n'.join(f'  {line}' for line in lines[-LOG_TAIL_LINES:]))
 
 
-def _write_data(data: dict, printer: ProgressPrinter) -> None:
-    """Write what is missing of ToyStreets."""
+def _write_data(data: dict[str, Any], printer: ProgressPrinter) -> None:
+    """Write the missing part of ToyStreets."""
     start = time.monotonic()
 
     def show(done: int, total: int) -> None:
         elapsed = time.monotonic() - start
-        if elapsed > 1:  # not for data that is only looked through
+        if elapsed > 1:  # not if the data exists and is only checked
             eta = format_seconds(elapsed / done * (total - done))
-            printer.update(f'{data["root"]}: {done}/{total} pictures | ETA {eta}')
+            printer.update(f'{data["root"]}: {done}/{total} images | ETA {eta}')
 
     write_toystreets(**data, progress=show)

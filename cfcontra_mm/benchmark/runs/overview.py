@@ -1,4 +1,4 @@
-"""What a study would do: its runs, where they stand, and how long they would take."""
+"""Overview of a study before it starts: its runs, their states and the time left."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ def overview(
     only: Sequence[str] = (),
     rerun: Sequence[str] = (),
 ) -> str:
-    """List the runs of a study with an estimate of their time; writes nothing.
+    """List the runs of a study with an estimate of their time; write nothing.
 
     Args:
-        study: What to compare.
+        study: The study.
         out: Folder of the study's results.
-        seeds: In place of the study's seeds.
-        only: Rows, in place of all.
+        seeds: Seeds to use instead of the study's.
+        only: Rows to list instead of all.
         rerun: Rows that would be trained again.
 
     Raises:
-        InputError: A config, ``only`` or ``rerun`` is wrong.
+        InputError: A config, ``only`` or ``rerun`` is invalid.
     """
     seeds = tuple(dict.fromkeys(seeds or study.seeds))
     planned = plan_runs(study, seeds, out)
@@ -49,7 +49,7 @@ def overview(
     table = PrettyTable(['run', 'state', 'iterations'], align='l')
     for run in chosen:
         if run.identity in finished:
-            # Another row may have come first to these settings.
+            # An earlier row may have the same config hash, hence the same run.
             table.add_row(_cells(replace(finished[run.identity], label=run.label)))
     table.add_rows([_cells(status) for status in queued])
     return f'{table.get_string()}\n{_estimate([*finished.values()], queued)}'
@@ -80,5 +80,5 @@ def _estimate(finished: Sequence[Status], queued: Sequence[Status]) -> str:
     workers = len(device_environments(len(queued)))
     seconds = seconds_left([*finished, *queued], workers)
     if seconds is None:
-        return 'No estimate of time: it takes the pace of a finished run.'
-    return f'About {format_seconds(seconds)} of training, {workers} at once.'
+        return 'No time estimate: no run has finished yet.'
+    return f'About {format_seconds(seconds)} of training, {workers} runs at a time.'

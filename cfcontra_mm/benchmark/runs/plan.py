@@ -1,4 +1,4 @@
-"""From a study to the steps that make its results."""
+"""Plan the steps that make the results of a study."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 
@@ -37,14 +38,14 @@ from .run import Run
 
 
 def plan_runs(study: Study, seeds: tuple[int, ...], out: Path) -> list[Run]:
-    """Every row with every seed, in the order of the table.
+    """Plan a run for every row and seed, in the order of the table.
 
-    Rows that come to the same settings share their folders, hence their trainings, and
-    so do studies side by side.
+    Rows with the same config hash share their folder, hence their training, and so do
+    studies whose results are in the same folder.
 
     Raises:
-        InputError: A config is missing or does not count iterations, an override does
-            not fit it, or the code that it names cannot be read.
+        InputError: A config is missing or sets no number of iterations, an override
+            does not fit it, or the code that it names cannot be read.
     """
     planner = _Planner(study, out)
     folders: dict[str, Path] = {}
@@ -59,16 +60,16 @@ def plan_runs(study: Study, seeds: tuple[int, ...], out: Path) -> list[Run]:
 def choose_runs(
     study: Study, runs: Sequence[Run], only: Sequence[str], rerun: Sequence[str] = ()
 ) -> tuple[list[Run], list[Run]]:
-    """The runs to finish, and those among them to train again.
+    """Select the runs to finish, and those among them to train again.
 
     Args:
         study: The study.
         runs: Its runs.
-        only: Rows to finish beside those to train again, all if none is named.
+        only: Rows to finish in addition to ``rerun``; all rows if empty.
         rerun: Rows to train again.
 
     Raises:
-        InputError: A name is no row's.
+        InputError: A name is not that of a row.
     """
     names = [row.name for row in study.measured()]
     for option, chosen in (('--only', only), ('--rerun', rerun)):
@@ -85,7 +86,7 @@ def choose_runs(
 
 
 def distinct_runs(runs: Sequence[Run]) -> list[Run]:
-    """One run of each identity, the first."""
+    """Return the first run of each config hash."""
     first: dict[str, Run] = {}
     for run in runs:
         first.setdefault(run.identity, run)
@@ -93,7 +94,7 @@ def distinct_runs(runs: Sequence[Run]) -> list[Run]:
 
 
 class _Planner:
-    """Plans the steps of a study, each preparation once.
+    """Plan the steps of a study, each preparation once.
 
     Args:
         study: The study.
@@ -108,15 +109,18 @@ class _Planner:
         self.data_modules = RENDERER if study.data else ()
 
     def runs(self, row: Row, seeds: Sequence[int]) -> Iterator[Run]:
-        """A row's runs."""
+        """Yield the run of a row for each seed."""
         config = resolved = None
         for seed in seeds:
             overrides = self.study.overrides(row, seed)
-            if overrides != resolved:  # most rows have the same with every seed
+            if overrides != resolved:  # most rows have the same for all seeds
                 config, resolved = self.study.resolve(row, seed), overrides
             yield self._run(row, seed, config, overrides)
 
-    def _run(self, row: Row, seed: int, config: Config, overrides: dict) -> Run:
+    def _run(
+        self, row: Row, seed: int, config: Config, overrides: dict[str, Any]
+    ) -> Run:
+        path = row.config or ''
         needs = self._needs(row.needs, (), seed)
         needs += self._needs(row.per_seed, row.per_seed, seed)
         self._check_reads(row, config)
@@ -124,9 +128,9 @@ class _Planner:
         identity = self._identity(config, sources, needs, seed=seed)
         return Run(
             row=row.name,
-            config=row.config,
+            config=path,
             seed=seed,
-            max_iters=_max_iters(config, row.config),
+            max_iters=_max_iters(config, path),
             identity=identity,
             work_dir=_run_folder(self.out.parent / 'runs', row.name, seed, identity),
             settings=config.to_dict(),
@@ -136,10 +140,10 @@ class _Planner:
         )
 
     def _check_reads(self, row: Row, config: Config) -> None:
-        """Raise if a row reads the folder of a stage as it is made for all seeds."""
+        """Refuse a row that reads the folder without a seed of a step made per seed."""
         for name in row.per_seed:
             shared = str(self.preparations[name].folder())
-            # Not where a seed or another name follows.
+            # But not if a seed or the rest of a longer name follows.
             alone = re.compile(re.escape(shared) + r'(?![\w.-])')
             if any(map(alone.search, strings(config.to_dict()))):
                 raise InputError(
@@ -148,9 +152,9 @@ class _Planner:
                 )
 
     def _needs(
-        self, names: Sequence[str], per_seed: Sequence[str], seed: int
+        self, names: Sequence[str], per_seed: Sequence[str], seed: int | None
     ) -> tuple[PreparationStep, ...]:
-        """Preparations, those in ``per_seed`` as they are made with a seed."""
+        """Return the steps of preparations; those in ``per_seed`` with the seed."""
         return tuple(
             self._needed(name, per_seed, seed)
             if name in per_seed
@@ -199,7 +203,7 @@ class _Planner:
     def _sources(self, config: Config, modules: Sequence[str]) -> dict[str, str]:
         imports = (config.get('custom_imports') or {}).get('imports') or ()
         imports = (imports,) if isinstance(imports, str) else tuple(imports)
-        # A module from outside may do more than register something.
+        # Importing an external module may do more than register something.
         outside = [name for name in imports if name.split('.')[0] != PACKAGE]
         modules = (*modules, *outside, *self.data_modules)
         return self.tree(imports).digests(config.to_dict(), modules)
@@ -215,7 +219,7 @@ class _Planner:
             'config': config.to_dict(),
             'data': self.study.data,
             'version': version.__version__,
-            # Without the paths: where the code lies makes no difference.
+            # Without the paths: the location of the code makes no difference.
             'sources': sorted(set(sources.values())),
             'needs': sorted(need.identity for need in needs),
             **others,
@@ -228,21 +232,21 @@ class _Planner:
 
 
 def _run_folder(runs: Path, row: str, seed: int, identity: str) -> Path:
-    """The folder that a run of the same settings began in any study, or a new one."""
+    """Return the folder of a run with this config hash in any study, or a new one."""
     mark = identity[:8]
     new = runs / f'{file_name(row)}_seed{seed}_{mark}'
     return min(runs.glob(f'*_seed{seed}_{mark}'), default=new)
 
 
 def _translator(config: Config, path: str, needs: Sequence[PreparationStep]) -> Path:
-    """The weights of a config's translator, by whoever trains it."""
+    """Return the translator's checkpoint, from a preparation or its default folder."""
     default = default_work_dir(path) / f'iter_{_max_iters(config, path)}.pth'
     trained = (n for n in needs if isinstance(n, Training) and n.config == path)
     return next((need.final_checkpoint for need in trained), default)
 
 
 def _class_file(config: Config) -> str | None:
-    """What the class file of a user's own pair says."""
+    """Return the text of the class file of a user's own pair."""
     path = Path((config.get('folders') or {}).get('classes') or '')
     return path.read_text(encoding='utf-8') if path.is_file() else None
 
@@ -250,5 +254,5 @@ def _class_file(config: Config) -> str | None:
 def _max_iters(config: Config, path: str) -> int:
     max_iters = config.get('train_cfg', {}).get('max_iters')
     if not max_iters:
-        raise InputError(f'{path}: train_cfg.max_iters is not set; set the iterations')
+        raise InputError(f'{path}: train_cfg.max_iters is not set; set it')
     return max_iters

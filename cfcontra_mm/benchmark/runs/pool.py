@@ -1,4 +1,4 @@
-"""Steps as processes, as many at once as there are devices."""
+"""Run steps as processes, as many at a time as there are devices."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from .run import Run
 from .step import Step
 
 GRACE_SECONDS = 10.0
-# The last line of a traceback, or what a tool says of bad input.
+# The last line of a traceback, or a tool's message about bad input.
 ERROR = re.compile(r'(error|[\w.]*(Error|Exception)): .*')
-# Of a tool that was asked for what cannot be; asking again would not help.
+# Exit status of a tool on bad input; running it again would not help.
 USAGE_ERROR = 2
-# Of a step on the CPU, however many run: sums in another order give other numbers, and
-# a step's result must not depend on which were started beside it.
+# For steps on the CPU, however many run: the number of threads changes the order of
+# sums, and a step's result must not depend on the steps that run beside it.
 SINGLE_THREAD = {'OMP_NUM_THREADS': '1', 'MKL_NUM_THREADS': '1'}
 
 
 def device_environments(num_steps: int) -> list[dict[str, str]]:
-    """Environment variables of every worker: one a GPU, else one a CPU core."""
+    """Return the environment of each worker: one per GPU, or else per CPU core."""
     num_gpus = torch.cuda.device_count()
     if num_gpus:
         default = ','.join(map(str, range(num_gpus)))
         visible = os.environ.get('CUDA_VISIBLE_DEVICES', default).split(',')
-        # It may name more than there are.
+        # The variable may name more GPUs than there are.
         workers = visible[: min(num_gpus, num_steps)]
         return [{'CUDA_VISIBLE_DEVICES': gpu} for gpu in workers]
     cores = len(os.sched_getaffinity(0))
@@ -45,13 +45,13 @@ def device_environments(num_steps: int) -> list[dict[str, str]]:
 
 
 class Job:
-    """A step on its way: its processes one after the other, then its mark.
+    """A step that is queued or running: its processes one after the other.
 
-    A process that crashes is given one more chance, from the newest checkpoint on.
+    A step whose process crashes is restarted once, from the newest checkpoint.
 
     Args:
         step: The step, queued until :meth:`start`.
-        prefix: What its command lines begin with.
+        prefix: Prefix of its command lines.
     """
 
     def __init__(self, step: Step, prefix: Sequence[str] = ()) -> None:
@@ -59,11 +59,11 @@ class Job:
         self.prefix = prefix
         self.state = 'queued'
         self.resumed_from = step.iteration()
-        # What is logged counts from the start on.
+        # Log entries before this time are of an earlier attempt.
         self.started = math.inf
         self.seconds = 0.0
         self.seconds_per_iter: float | None = None
-        self.process: subprocess.Popen | None = None
+        self.process: subprocess.Popen[bytes] | None = None
         self.last_status: Status | None = None
         self.outcome = self.error = self.crash = ''
 
@@ -74,8 +74,8 @@ class Job:
 
         Args:
             tools: Folder of ``train.py`` and the other tools.
-            environment: Variables that bind the processes to their device.
-            keep_open: File descriptors that they inherit.
+            environment: Variables that select the device of the processes.
+            keep_open: File descriptors that the processes inherit.
         """
         self.environment = environment
         self.keep_open = keep_open
@@ -86,13 +86,13 @@ class Job:
         except InputError as error:
             self.fail(str(error))
         else:
-            self._work()
+            self._run()
 
-    def _work(self) -> None:
+    def _run(self) -> None:
         self.remaining = deque(self.step.commands(self.tools).items())
-        self._go_on()
+        self._continue()
 
-    def _go_on(self) -> None:
+    def _continue(self) -> None:
         if self.remaining:
             self._start_next()
         else:
@@ -100,7 +100,7 @@ class Job:
 
     def _start_next(self) -> None:
         try:
-            # What the process imports may have been edited since the one before.
+            # The code may have been edited since the last process started.
             self.step.check_sources()
         except InputError as error:
             self.fail(str(error))
@@ -113,20 +113,20 @@ class Job:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **self.environment},
-                # Its own group: a Ctrl-C reaches it, and the data workers that it
-                # started, once and through `terminate`.
+                # A process group of its own: Ctrl-C reaches it and its data workers
+                # once, through `terminate`.
                 start_new_session=True,
                 pass_fds=self.keep_open,
             )
 
     def poll(self) -> bool:
-        """Move on if a process ended; False once the step is done or failed."""
-        if self.state in RUNNING:
+        """Continue if a process has ended; tell whether the step is still running."""
+        if self.process and self.state in RUNNING:
             status = self.process.poll()
             if status:
                 self._recover(status)
             elif status == 0:
-                self._go_on()
+                self._continue()
         return self.state in RUNNING
 
     def _recover(self, status: int) -> None:
@@ -135,7 +135,7 @@ class Job:
             self.fail(error)
         else:
             self.crash = error
-            self._work()
+            self._run()
 
     def _finish(self) -> None:
         self.seconds = time.time() - self.started
@@ -146,15 +146,15 @@ class Job:
             self.fail(str(error))
 
     def fail(self, error: str) -> None:
-        """Give the step up for this reason."""
+        """Mark the step as failed, with this error message."""
         self.state, self.error = 'failed', error
 
     def status(self) -> Status:
-        """Where the step stands, from its log, which stays as it is after the end."""
-        known = self.last_status and self.last_status.state == self.state
-        if self.state in RUNNING or not known:
-            self.last_status = self._read_status()
-        return self.last_status
+        """Return the status of the step, from its log; final once it has ended."""
+        last = self.last_status
+        if not last or last.state != self.state or self.state in RUNNING:
+            self.last_status = last = self._read_status()
+        return last
 
     def _read_status(self) -> Status:
         iteration, pace, miou = read_training(self.step.work_dir, self.started)
@@ -171,17 +171,17 @@ class Job:
         )
 
     def end(self) -> None:
-        """End the processes of a step that is still under way."""
+        """End the processes of a step that is still running."""
         self.terminate()
         self.wait()
 
     def terminate(self) -> None:
-        """Ask the processes of a step that is still under way to end."""
+        """Send SIGTERM to the processes of a step that is still running."""
         if self.process and self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGTERM)
 
     def wait(self) -> None:
-        """Wait for their end, and enforce it after a while."""
+        """Wait until the process ends; send SIGKILL after ``GRACE_SECONDS``."""
         if not self.process:
             return
         try:
@@ -192,15 +192,15 @@ class Job:
 
 
 class Pool:
-    """Work through steps, one on each device at a time.
+    """Run steps, one at a time on each device.
 
-    A step starts once all that it needs is done. Of those that can start, what others
-    need goes first, then the longest.
+    A step starts once its needs are done. Of those that can start, the steps that
+    others need go first, then the longest.
 
     Args:
-        steps: Unfinished steps, with all unfinished ones that they need.
+        steps: Unfinished steps, including all unfinished ones that they need.
         tools: Folder of ``train.py`` and the other tools.
-        environments: One worker each, see :func:`device_environments`.
+        environments: Environment of each worker, see :func:`device_environments`.
         keep_open: File descriptors that the processes inherit.
     """
 
@@ -224,11 +224,11 @@ class Pool:
         self.keep_open = keep_open
 
     def new_job(self, step: Step) -> Job:
-        """What brings a step to its end."""
+        """Build the job of a step."""
         return Job(step)
 
     def step(self) -> Iterator[Job]:
-        """Start what can start; yield the jobs that ended since the last step."""
+        """Start what can start; yield the jobs that ended since the last call."""
         for job in list(self.active):
             if not job.poll():
                 self.active.remove(job)
@@ -238,15 +238,15 @@ class Pool:
         self.start_ready()
 
     def start_ready(self) -> None:
-        """Start as many of those that can start as there are idle workers."""
+        """Start the steps whose needs are done, as long as a worker is idle."""
         while self.idle and (job := next(filter(self.is_ready, self.queue), None)):
             self.queue.remove(job)
-            # First, so that an interrupt meanwhile ends it too.
+            # Before it starts, so that an interrupt ends it too.
             self.active.append(job)
             job.start(self.tools, self.idle.pop(), self.keep_open)
 
     def release(self, job: Job) -> None:
-        """Let the worker of a job that ended take another."""
+        """Return the worker of a job that has ended."""
         self.idle.append(job.environment)
 
     def _fail_dependants(self) -> Iterator[Job]:
@@ -258,18 +258,18 @@ class Pool:
                 yield job
 
     def is_ready(self, job: Job) -> bool:
-        """Whether all that it needs is done."""
+        """Tell whether all needs of a job are done."""
         return all(need.state == 'done' for need in self._needs(job))
 
     def _needs(self, job: Job) -> list[Job]:
-        # What was finished before is not in the pool.
+        # Steps that were already finished are not in the pool.
         return [self.jobs[need] for need in job.step.needs if need in self.jobs]
 
     def busy(self) -> bool:
         return bool(self.active or self.queue)
 
     def statuses(self) -> list[Status]:
-        """Where every step of the pool stands."""
+        """Return the status of every step of the pool."""
         return [job.status() for job in self.jobs.values()]
 
     def stop(self) -> None:
@@ -281,14 +281,14 @@ class Pool:
 
 
 def _reason(log: Path) -> str:
-    """The error in which a log ends, behind a colon; nothing if it ends otherwise."""
+    """Return the error on the last line of a log after a colon; '' if there is none."""
     lines = log.read_text(errors='replace').rstrip().splitlines()
     found = lines and ERROR.match(lines[-1])
     return f': {found[0]}' if found else ''
 
 
 def finished_status(run: Run, record: Record) -> Status:
-    """Where a run stands that an earlier call finished."""
+    """Return the status of a run that an earlier call has finished."""
     trained = run.max_iters - record.resumed_from
     pace = record.wall_seconds / trained if trained else None
     return Status(run.label, 'done', run.max_iters, run.max_iters, pace)

@@ -1,4 +1,4 @@
-"""Steps whose outcome rows need: a training, or a data set in another style."""
+"""Steps that rows depend on: a training, or a data set in another style."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from .step import Step, tool
 
 @dataclass(frozen=True, kw_only=True)
 class PreparationStep(Step):
-    """A step that fills a folder whose name is fixed, since configs refer to it.
+    """A step whose output folder has a fixed name, since configs refer to it.
 
-    As the name cannot hold the identity, a claim does: a small file by which the step
-    knows its own folder, and neither reuses nor overwrites what others left there.
+    As that name cannot contain the config hash, a marker file does. By it the step
+    recognises its own folder, and never reuses or overwrites files of another origin.
 
     Args:
         name: Name of the preparation.
         logs: Folder of its log.
-        seed: Of everything random in it; None for the config's own.
+        seed: Random seed; None for the config's own.
         needs: Preparations that must be finished before it starts.
     """
 
@@ -44,48 +44,48 @@ class PreparationStep(Step):
 
     @property
     def seed_arguments(self) -> list[str]:
-        """What tells the tool the seed."""
+        """Arguments that pass the seed to the tool."""
         return [] if self.seed is None else ['--seed', str(self.seed)]
 
     @property
     @abstractmethod
     def claim(self) -> Path:
-        """File that says whose the folder is, and whether it is finished."""
+        """Marker file: the config hash of the folder, and whether it is finished."""
 
     @property
     @abstractmethod
     def product(self) -> Path:
-        """What is there once the folder is whole."""
+        """File that exists once the folder is complete."""
 
     def is_finished(self) -> bool:
-        """Whether the folder is whole, and of these settings."""
+        """Tell whether the folder is complete and has this config hash."""
         return self._read_claim() == self._claim(True) and self.product.exists()
 
     def may_fill(self) -> bool:
-        """Whether the folder is empty, or was claimed by these settings."""
+        """Tell whether the folder is empty, or its marker file has this config hash."""
         if not self.work_dir.is_dir() or not any(self.work_dir.iterdir()):
             return True
         return self._read_claim() in (self._claim(False), self._claim(True))
 
     def begin(self) -> None:
-        """Claim the folder before the first process starts."""
+        """Also write the marker file; see :meth:`Step.begin`."""
         super().begin()
         self._write_claim(finished=False)
 
     def finish(self, seconds: float, resumed_from: int) -> str:
-        """Mark the folder as whole; see :meth:`Step.finish`."""
+        """Mark the folder as finished; see :meth:`Step.finish`."""
         if not self.product.exists():
             raise InputError(f'{self.product} was not written')
         self._write_claim(finished=True)
         return 'done'
 
-    def _claim(self, finished: bool) -> dict:
+    def _claim(self, finished: bool) -> dict[str, str | bool]:
         return {'identity': self.identity, 'finished': finished}
 
-    def _read_claim(self) -> dict | None:
+    def _read_claim(self) -> dict[str, str | bool] | None:
         try:
             return json.loads(self.claim.read_text())
-        except (FileNotFoundError, ValueError):  # a damaged claim is nobody's
+        except (FileNotFoundError, ValueError):  # a damaged file marks nothing
             return None
 
     def _write_claim(self, finished: bool) -> None:
@@ -93,7 +93,7 @@ class PreparationStep(Step):
 
 
 class Training(PreparationStep):
-    """The training of a network that rows or other preparations build on."""
+    """The training of a network that rows or other preparations depend on."""
 
     @property
     def claim(self) -> Path:
@@ -104,7 +104,7 @@ class Training(PreparationStep):
         return self.final_checkpoint
 
     def commands(self, tools: Path) -> dict[str, list[str]]:
-        """The training, unless it is finished."""
+        """Return the command of the training, unless it is finished."""
         return self.training(tools, *self.seed_arguments)
 
 
@@ -120,25 +120,26 @@ class Translation(PreparationStep):
 
     @property
     def claim(self) -> Path:
-        # Beside the folder: the tool refuses one that holds anything but its copy.
+        # Beside the folder: the tool refuses a folder with any other file in it.
         return self.work_dir.with_name(f'{self.work_dir.name}.preparation.json')
 
     @property
     def product(self) -> Path:
-        # The tool gives its manifest this name when all pictures are there.
+        # The tool writes this manifest once all images are translated.
         return self.work_dir / 'translation.json'
 
     def commands(self, tools: Path) -> dict[str, list[str]]:
-        """The translation, which the tool itself resumes."""
+        """Return the command of the translation, which the tool itself resumes."""
         arguments = [str(self.settings_file), str(self.checkpoint)]
         arguments += ['--out', str(self.work_dir), *self.seed_arguments]
         return {'translating': tool(tools, 'translate_dataset', *arguments)}
 
 
 def unfinished_needs(steps: Iterable[Step]) -> list[PreparationStep]:
-    """Preparations to run before these steps, each after those that it needs."""
+    """Return the unfinished preparations of steps, each after those that it needs."""
     found: dict[PreparationStep, None] = {}
     for step in steps:
-        needs = [need for need in step.needs if not need.is_finished()]
+        preparations = (n for n in step.needs if isinstance(n, PreparationStep))
+        needs = [need for need in preparations if not need.is_finished()]
         found |= dict.fromkeys([*unfinished_needs(needs), *needs])
     return list(found)

@@ -1,4 +1,4 @@
-"""How far the steps are, read from their log files, and when they will be done."""
+"""Progress of the steps, read from their log files, and the estimated time left."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from cfcontra_mm.engine.training_log import log_files, read_entries
 PLAIN_INTERVAL = 20.0
 WAITING_LINES = 5
 AT_WORK = ('training', 'testing', 'translating', 'collecting')
-# What is submitted is on its way, but waits in a scheduler's queue instead of ours.
+# A submitted step counts as running, but waits in the scheduler's queue.
 RUNNING = ('submitted', *AT_WORK)
 WAITING = ('queued', 'submitted')
 
 
 @dataclass(frozen=True)
 class Status:
-    """Where one step stands.
+    """The state of one step.
 
     Args:
         label: Name of the step.
-        state: 'queued', one of ``RUNNING``, 'done' or 'failed'.
-        iteration: Iterations behind it.
-        max_iters: Iterations in all, 0 for a step that does not count them.
-        seconds_per_iter: As measured, None before the first log entry.
-        latest_miou: Of the last validation, None before the first.
+        state: ``'queued'``, one of ``RUNNING``, ``'done'`` or ``'failed'``.
+        iteration: Finished iterations.
+        max_iters: Total iterations, 0 for a step that does not count them.
+        seconds_per_iter: Measured time per iteration, None before the first log entry.
+        latest_miou: mIoU in percent of the last validation, None before the first.
     """
 
     label: str
@@ -49,10 +49,15 @@ class Status:
 def read_training(
     work_dir: Path, since: float
 ) -> tuple[int, float | None, float | None]:
-    """Last logged iteration, mean seconds per iteration, latest mIoU of a training.
+    """Read the progress of a training from its newest log.
 
-    Reads the newest ``*/vis_data/scalars.json`` that MMEngine wrote after ``since``
-    (seconds of the epoch); (0, None, None) before its first entry.
+    Args:
+        work_dir: Folder of the training, with MMEngine's ``*/vis_data/scalars.json``.
+        since: Ignore a log written before this time, in seconds since the epoch.
+
+    Returns:
+        Last logged iteration, mean seconds per iteration, latest mIoU; (0, None, None)
+        before the first entry.
     """
     logs = log_files(work_dir)
     if not logs or logs[-1].stat().st_mtime < since:
@@ -69,11 +74,11 @@ def read_training(
 
 
 def seconds_left(statuses: Sequence[Status], num_workers: int) -> float | None:
-    """Time until the last iteration of all steps, None while no pace is known.
+    """Estimate the seconds until all steps end, None while no speed is known.
 
-    Steps at work end on their own; each one that waits goes to the worker that is free
-    first, as if what it needs were finished. A step that has no pace yet is taken to
-    go at the mean of the measured ones.
+    Each waiting step is assigned to the worker that is free first, as if its needs were
+    finished. A step without a measured speed is assumed to run at the mean speed of the
+    others.
     """
     paces = [s.seconds_per_iter for s in statuses if s.seconds_per_iter]
     if not paces:
@@ -94,7 +99,7 @@ def seconds_left(statuses: Sequence[Status], num_workers: int) -> float | None:
 
 
 def progress_line(statuses: Sequence[Status], num_workers: int) -> str:
-    """One line: iterations of all steps, the ETA, then every step under way."""
+    """Return one line: iterations of all steps, the ETA and every running step."""
     done = sum(s.iteration for s in statuses)
     total = sum(s.max_iters for s in statuses)
     running = ', '.join(_describe(s) for s in statuses if s.state in RUNNING)
@@ -112,7 +117,7 @@ def _describe(status: Status) -> str:
 
 
 def format_seconds(seconds: float | None) -> str:
-    """Format as m:ss or h:mm:ss; dashes for None."""
+    """Format a duration as m:ss or h:mm:ss, None as dashes."""
     if seconds is None:
         return '--:--'
     minutes, second = divmod(round(seconds), 60)
@@ -121,10 +126,10 @@ def format_seconds(seconds: float | None) -> str:
 
 
 def progress_view(statuses: Sequence[Status], num_workers: int) -> Table:
-    """A line for every step at work and those next, and the totals in the title.
+    """Build a table of the running and the next waiting steps, titled by the totals.
 
-    Steps that are done or failed have had their message; of those that wait, the ones
-    that do not fit are counted.
+    Further waiting steps are only counted. Steps that are done or failed are left out,
+    as a message has reported them.
     """
     line = progress_line(statuses, num_workers).rsplit(' | ', 1)[0]
     view = Table(title=line, title_justify='left', title_style='', box=SIMPLE)
@@ -139,26 +144,26 @@ def progress_view(statuses: Sequence[Status], num_workers: int) -> Table:
     return view
 
 
-def _view_cells(status: Status) -> list[str]:
+def _view_cells(status: Status) -> list[str | Text]:
     counted = f'{status.iteration}/{status.max_iters}' if status.max_iters else '-'
     left = status.max_iters - status.iteration
     pace = status.seconds_per_iter if status.state in RUNNING else None
     eta = format_seconds(pace and pace * left)
     miou = '-' if status.latest_miou is None else f'{status.latest_miou:.1f}'
-    # Text, as a name in brackets would else be read as a style.
+    # A plain string in brackets would be read as a style.
     return [Text(status.label), status.state, counted, eta, miou]
 
 
 class ProgressPrinter:
-    """Show how far the steps are, and messages that stay; a context.
+    """Context manager that shows the progress of the steps, and messages.
 
-    On a terminal a view is redrawn in place; elsewhere a line is printed every
+    On a terminal, the progress is redrawn in place; elsewhere, a line is printed every
     ``PLAIN_INTERVAL`` seconds.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self.console = Console(file=stream)
-        # Redrawn by `update` alone: a thread would draw into what tests print.
+        # No refresh thread: it would draw into the output of tests.
         self.live = Live(console=self.console, auto_refresh=False, transient=True)
         self.last_plain = float('-inf')
 
@@ -171,7 +176,7 @@ class ProgressPrinter:
         self.live.stop()
 
     def show(self, statuses: Sequence[Status], num_workers: int) -> None:
-        """Show where the steps stand in place of what was shown before."""
+        """Show the progress of the steps in place of what was shown before."""
         if self.console.is_terminal:
             self.live.update(progress_view(statuses, num_workers), refresh=True)
         else:
@@ -187,6 +192,6 @@ class ProgressPrinter:
             self.message(line)
 
     def message(self, text: str) -> None:
-        """Print a line that stays."""
+        """Print a line that is not redrawn."""
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
         self.console.file.flush()

@@ -1,4 +1,4 @@
-"""Steps on a Ray cluster, or on this machine where there is none."""
+"""Run steps on a Ray cluster, or on this machine if there is none."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any
 
 from cfcontra_mm.errors import InputError
 
-from .cluster import Cluster, Ended, require, work
+from .cluster import Cluster, StepResult, require, work
 from .step import Step
 
 
 class RayCluster(Cluster):
-    """The Ray cluster that ``RAY_ADDRESS`` names or that runs here, else a new one.
+    """The Ray cluster at ``RAY_ADDRESS`` or on this machine, or else a new one.
 
-    A step gets one GPU if the cluster has any, else one CPU core.
+    A step gets one GPU if the cluster has any, or else one CPU core.
 
     Raises:
-        InputError: Ray is not installed, or its cluster does not answer.
+        InputError: Ray is not installed, or its cluster does not respond.
     """
 
     def __init__(self) -> None:
@@ -30,17 +30,17 @@ class RayCluster(Cluster):
         gpus, cpus = (int(resources.get(kind, 0)) for kind in ('GPU', 'CPU'))
         self.slots = gpus or cpus
         wanted = dict(num_gpus=1) if gpus else dict(num_cpus=1)
-        # A crashed process is started again by `work` alone.
+        # Only `work` restarts a crashed process.
         self.work = self.ray.remote(max_retries=0, **wanted)(work)
 
     def _join(self) -> None:
         try:
             self.ray.init(log_to_driver=False, logging_level='ERROR')
         except ConnectionError as error:
-            address = os.environ.get('RAY_ADDRESS', 'that was started here')
+            address = os.environ.get('RAY_ADDRESS', 'on this machine')
             raise InputError(
-                f'--launcher ray: the cluster {address} does not answer; `ray status` '
-                'tells more'
+                f'--launcher ray: the cluster {address} does not respond; check it '
+                'with `ray status`'
             ) from error
 
     def num_workers(self, num_steps: int) -> int:
@@ -49,8 +49,8 @@ class RayCluster(Cluster):
     def submit(self, step: Step, tools: Path, folder: Path) -> Any:
         return self.work.remote(step, tools, folder)
 
-    def result(self, handle: Any) -> Ended | None:
-        """How it ended; what Ray itself ended, such as with its node, has failed."""
+    def result(self, handle: Any) -> StepResult | None:
+        """Return how the call ended; it has failed if Ray or its node ended it."""
         ready, _ = self.ray.wait([handle], timeout=0)
         if not ready:
             return None
@@ -58,7 +58,7 @@ class RayCluster(Cluster):
             return self.ray.get(handle)
         except self.ray.exceptions.RayError as error:
             reason = str(error).strip().splitlines()[-1]
-            return Ended('failed', 0.0, '', f'Ray ended it: {reason}', '')
+            return StepResult('failed', 0.0, '', f'ended by Ray: {reason}', '')
 
     def cancel(self, handles: Sequence[Any]) -> None:
         for handle in handles:

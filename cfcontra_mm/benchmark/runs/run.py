@@ -29,13 +29,13 @@ from .step import Step, tool
 class Run(Step):
     """A training and its test.
 
-    The name of its folder holds the identity, so a changed config starts in a new
-    folder and never resumes from another's weights.
+    The name of its folder contains the config hash, so a changed config starts in a new
+    folder and never resumes from other weights.
 
     Args:
         row: Name of the row.
         seed: Seed of the training.
-        overrides: Settings in place of the config's own, by their dotted keys.
+        overrides: Overridden settings by their dotted keys.
         needs: Preparations that must be finished before it starts.
     """
 
@@ -54,7 +54,7 @@ class Run(Step):
 
     @property
     def features(self) -> Path:
-        """Pixel features, of some runs; see :class:`.feature_step.FeatureStep`."""
+        """File of pixel features, see :class:`.feature_step.FeatureStep`."""
         return self.work_dir / FEATURES
 
     @property
@@ -63,12 +63,12 @@ class Run(Step):
 
     @property
     def git_note(self) -> Path:
-        """State of the code that the processes run, which may change before the end."""
+        """File with the git state at the start, which may change before the end."""
         return self.settings_file.with_name('git.json')
 
     @property
     def entry(self) -> Entry:
-        """What the results say of it beside its record."""
+        """The part of its line in the results that is not in its record."""
         return Entry(
             row=self.row,
             seed=self.seed,
@@ -81,11 +81,11 @@ class Run(Step):
         )
 
     def record(self) -> Record | None:
-        """What it left, None before its end."""
+        """Read its record, None if it is unfinished."""
         return read_record(self.work_dir, self.identity)
 
     def set_aside(self) -> Path | None:
-        """Move what is in the folder to one that no plan looks into; None for none."""
+        """Rename the folder; return the new path, None if there is no folder."""
         if not self.work_dir.exists():
             return None
         names = (f'{self.work_dir.name}.before-{n}' for n in count(1))
@@ -93,12 +93,12 @@ class Run(Step):
         return self.work_dir.rename(next(a for a in asides if not a.exists()))
 
     def begin(self) -> None:
-        """Also note the state of the code that is about to run."""
+        """Also write down the git state; see :meth:`Step.begin`."""
         super().begin()
         write_whole(self.git_note, json.dumps(git_state()))
 
     def commands(self, tools: Path) -> dict[str, list[str]]:
-        """The training, unless it is finished, and the test."""
+        """Return the commands of the training, unless it is finished, and the test."""
         arguments = [str(self.settings_file), str(self.final_checkpoint)]
         arguments += ['--work-dir', f'{self.work_dir}/test']
         arguments += ['--out', str(self.predictions)]

@@ -1,4 +1,4 @@
-"""What the pool runs: steps of a study, each some processes that fill one folder."""
+"""The steps of a study that a pool runs: processes that write to one folder."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from cfcontra_mm.files import write_whole
 
 @dataclass(frozen=True, kw_only=True)
 class Step(ABC):
-    """Processes to run one after the other, once all that they need is finished.
+    """Processes to run one after the other, once the needs of the step are finished.
 
     Args:
         config: Config file.
-        identity: sha256 of all that the outcome depends on.
-        work_dir: Folder that it fills.
+        identity: Config hash: sha256 of everything that the outcome depends on.
+        work_dir: Output folder.
         max_iters: Iterations of its training, 0 without one.
         needs: Steps that must be finished before it starts.
-        settings: All settings, as the study resolved the config.
+        settings: All settings of the resolved config.
         sources: Digests of the source files that it runs, by path.
     """
 
@@ -40,19 +40,19 @@ class Step(ABC):
     @property
     @abstractmethod
     def label(self) -> str:
-        """Name for people."""
+        """Name in messages."""
 
     @property
     @abstractmethod
     def log(self) -> Path:
-        """File that takes what the processes print."""
+        """File with the output of the processes."""
 
     @property
     def settings_file(self) -> Path:
         """The config that the processes read: :attr:`settings`, whatever is edited.
 
-        It has the config's name, since MMEngine names what it writes after that, and
-        a folder of its own, since MMEngine writes a file of this name too.
+        It has the name of the original, since MMEngine names its output after that, and
+        a folder of its own, since MMEngine also writes a file of this name.
         """
         return self.log.with_suffix('.settings') / Path(self.config).name
 
@@ -62,35 +62,35 @@ class Step(ABC):
 
     @property
     def lock(self) -> Path:
-        """File to lock while the step may run: studies may share the folder."""
+        """File to lock while the step may run, as studies may share its folder."""
         return self.work_dir.with_name(f'.{self.work_dir.name}.lock')
 
     @property
     def job_note(self) -> Path:
-        """Names the job of a scheduler that may be at work on it; gone at its end."""
+        """File that names the scheduler's job of this step until the job has ended."""
         return self.log.with_suffix('.job')
 
     def may_fill(self) -> bool:
-        """Whether nothing of other settings lies in the folder."""
-        return True  # its name holds the identity, unless a subclass says otherwise
+        """Tell whether the folder is empty or has this step's config hash."""
+        return True  # the folder's name contains the hash, unless overridden
 
     def last_checkpoint(self) -> Path | None:
-        """The newest whole checkpoint, or None before the first."""
+        """Return the newest complete checkpoint, None before the first."""
         pointer = self.work_dir / 'last_checkpoint'
         if not pointer.exists():
             return None
-        # By name: the pointer holds an absolute path, and folders get moved.
+        # By name: the pointer holds an absolute path, but folders may be moved.
         checkpoint = self.work_dir / Path(pointer.read_text().strip()).name
         return checkpoint if checkpoint.exists() else None
 
     def iteration(self) -> int:
-        """Iteration of the newest checkpoint, 0 before the first."""
+        """Return the iteration of the newest checkpoint, 0 before the first."""
         checkpoint = self.last_checkpoint()
         # MMEngine names checkpoints iter_N.pth.
         return int(checkpoint.stem.removeprefix('iter_')) if checkpoint else 0
 
     def training(self, tools: Path, *arguments: str) -> dict[str, list[str]]:
-        """The training from the newest checkpoint on, nothing if that is the last."""
+        """Return the command that starts or resumes the training, {} if finished."""
         checkpoint = self.last_checkpoint()
         if checkpoint == self.final_checkpoint:
             return {}
@@ -101,55 +101,55 @@ class Step(ABC):
         return {'training': train}
 
     def begin(self) -> None:
-        """Prepare the folders and the settings before the first process starts.
+        """Create the folder and write the settings before the first process starts.
 
         Raises:
-            InputError: The code is no longer that which the identity stands for.
+            InputError: The code has changed since the config hash was computed.
         """
         self.check_sources()
         self.work_dir.mkdir(parents=True, exist_ok=True)
         write_whole(self.settings_file, config_text(self.settings, self.config))
 
     def check_sources(self) -> None:
-        """Raise unless the code is that which the identity stands for.
+        """Check that the code has not changed since the config hash was computed.
 
         Raises:
-            InputError: A file was changed meanwhile.
+            InputError: A file has changed.
         """
         if changed := changed_file(self.sources):
             raise InputError(
-                f'{changed}: was changed since the study began; restore it or start '
-                'the study again'
+                f'{changed}: changed since the study started; restore it or start the '
+                'study again'
             )
 
     @abstractmethod
     def commands(self, tools: Path) -> dict[str, list[str]]:
-        """What is still to do: command lines by state, in their order."""
+        """Return the remaining command lines by state, in their order."""
 
     @abstractmethod
     def finish(self, seconds: float, resumed_from: int) -> str:
-        """Leave the mark of a finished step, its processes having succeeded.
+        """Mark the step as finished, after its processes have succeeded.
 
         Args:
-            seconds: Time that they took.
+            seconds: Duration of the processes.
             resumed_from: Iteration that they started from.
 
         Returns:
             The outcome in a few words.
 
         Raises:
-            InputError: They left no usable result.
+            InputError: The result is missing or unusable.
         """
 
 
 def config_text(settings: Mapping[str, Any], origin: str) -> str:
-    """A config file of these settings, which are literals.
+    """Format settings, which must be literals, as a config file.
 
     Args:
-        settings: By their top-level keys.
-        origin: The config that they come from, for the reader.
+        settings: Settings by their top-level keys.
+        origin: Config that they come from, for the comment on top.
     """
-    head = f'# Made of {origin} by a study; changes here are without effect.\n'
+    head = f'# Generated from {origin} by a study; changes here have no effect.\n'
     return head + ''.join(
         f'{key} = {pformat(value, sort_dicts=False)}\n'
         for key, value in settings.items()
@@ -157,5 +157,5 @@ def config_text(settings: Mapping[str, Any], origin: str) -> str:
 
 
 def tool(tools: Path, name: str, *arguments: str) -> list[str]:
-    """The command line of a tool."""
+    """Return the command line of a tool."""
     return [sys.executable, str(tools / f'{name}.py'), *arguments]

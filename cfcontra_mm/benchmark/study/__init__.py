@@ -1,4 +1,4 @@
-"""What to compare: the study file, its fields and checks."""
+"""The study, which says what to compare: its file, fields and checks."""
 
 from .load import load_study
 from .study import Column, Preparation, Row, Study, default_work_dir

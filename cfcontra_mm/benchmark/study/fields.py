@@ -1,4 +1,4 @@
-"""Dicts of a config to dataclasses, whose annotations say what their fields hold."""
+"""Convert dicts of a config to dataclasses, checked against their annotations."""
 
 from __future__ import annotations
 
@@ -11,30 +11,31 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from cfcontra_mm.errors import InputError
 
-# What a config writes for an annotation, in words and as types.
-WRITTEN = {
+# What a config may hold for an annotation, in words and as types.
+EXPECTED: dict[object, tuple[str, type | tuple[type, ...]]] = {
     str: ('a string', str),
-    int: ('a whole number', int),
+    int: ('an integer', int),
     float: ('a number', (int, float)),
     NoneType: ('None', NoneType),
     **dict.fromkeys((tuple, Sequence), ('a list', (list, tuple))),
     **dict.fromkeys((dict, Mapping), ('a dict', dict)),
 }
-# In the strings of overrides: the seed of the run.
+# Placeholder for the seed of the run in the strings of overrides.
 SEED = '{seed}'
 Entry = TypeVar('Entry')
 
 
 def from_dict(kind: type[Entry], given: Any, where: str) -> Entry:
-    """Make a dataclass, and those in its fields, of what a config says.
+    """Build a dataclass, and those nested in its fields, from a dict of a config.
 
     Args:
         kind: The dataclass.
-        given: A dict of its fields; what is a tuple in them may be any list.
-        where: File and place of that dict, for the message.
+        given: Dict of its fields; a list is accepted for a tuple.
+        where: File and key of that dict, for the error message.
 
     Raises:
-        InputError: It is no dict, or a field is unknown, missing or of a wrong type.
+        InputError: It is not a dict, or a key is unknown or missing, or a value has
+            the wrong type.
     """
     hints = get_type_hints(kind)
     check_arguments(kind, given, where)
@@ -43,33 +44,33 @@ def from_dict(kind: type[Entry], given: Any, where: str) -> Entry:
     )
 
 
-def check_arguments(function: Callable, given: Any, where: str) -> None:
-    """Raise unless a dict has what a function takes, and no more.
+def check_arguments(function: Callable[..., Any], given: Any, where: str) -> None:
+    """Check that the keys of a dict are arguments that a function accepts.
 
     Args:
         function: The function, or a class.
         given: The dict.
-        where: File and place of that dict, for the message.
+        where: File and key of that dict, for the error message.
 
     Raises:
-        InputError: It is no dict, or an argument is unknown or missing.
+        InputError: It is not a dict, or a key is unknown or missing.
     """
     parameters = inspect.signature(function).parameters
     _check_type(given, [dict], where)
     for name in given:
         if name not in parameters:
             known = ', '.join(parameters)
-            raise InputError(f'{where} takes no {name!r}; choose from {known}')
+            raise InputError(f'{where}: unknown key {name!r}; choose from {known}')
     for name, parameter in parameters.items():
         if name not in given and parameter.default is inspect.Parameter.empty:
-            raise InputError(f'{where} lacks {name!r}; add it')
+            raise InputError(f'{where}: missing key {name!r}; add it')
 
 
 def _read(value: Any, hint: Any, where: str) -> Any:
-    """A value as its annotation has it."""
+    """Convert a value to its annotated type."""
     if hint is Any:
         return value
-    if is_dataclass(hint):
+    if isinstance(hint, type) and is_dataclass(hint):
         return from_dict(hint, value, where)
     option = _check_type(value, _options(hint), where)
     if isinstance(value, list | tuple):
@@ -86,17 +87,17 @@ def _options(hint: Any) -> Sequence[Any]:
 
 
 def _check_type(value: Any, options: Sequence[Any], where: str) -> Any:
-    """The first of some annotations that a value fits."""
-    written = [WRITTEN[get_origin(option) or option] for option in options]
-    for option, (_, types) in zip(options, written, strict=True):
+    """Return the first of some annotations that a value matches."""
+    expected = [EXPECTED[get_origin(option) or option] for option in options]
+    for option, (_, types) in zip(options, expected, strict=True):
         if isinstance(value, types):
             return option
-    words = ' or '.join(word for word, _ in written)
-    raise InputError(f'{where} is {shortened(value)}; write {words}')
+    words = ' or '.join(word for word, _ in expected)
+    raise InputError(f'{where} is {shortened(value)}; expected {words}')
 
 
 def for_seed(value: Any, seed: int | None) -> Any:
-    """Overrides with a seed, if one is given, for every ``{seed}`` in their strings."""
+    """Replace every ``{seed}`` in the strings of overrides, unless the seed is None."""
     if isinstance(value, str):
         return value if seed is None else value.replace(SEED, str(seed))
     if isinstance(value, Mapping):

@@ -1,11 +1,12 @@
-"""A study file to a study, on its own pair of domains or on another."""
+"""Load a study from its file, on its own pair of domains or on another."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from mmengine.config import ConfigDict
 
 from cfcontra_mm.config import open_config
 from cfcontra_mm.errors import InputError
@@ -13,11 +14,11 @@ from cfcontra_mm.errors import InputError
 from .fields import from_dict
 from .study import Study, check_study
 
-OF_A_PAIR = ('network', 'pair', 'preparations', 'data')
-"""Fields that ``_base_/PAIR.py`` beside a study may set, and that go with the pair."""
+PAIR_FIELDS = ('network', 'pair', 'preparations', 'data')
+"""Fields that belong to the pair; ``_base_/PAIR.py`` beside a study may set them."""
 
-TWIN = '_toystreets'
-"""End of the names of files that were tables on ToyStreets up to version 0.1."""
+OLD_SUFFIX = '_toystreets'
+"""Suffix of the study files on ToyStreets up to version 0.1."""
 
 
 def load_study(
@@ -27,21 +28,22 @@ def load_study(
 
     Args:
         path: The file.
-        network: In place of the study's; see :func:`~cfcontra_mm.config.open_config`.
-        pair: Likewise. Preparations, data and the network come from ``_base_/PAIR.py``
-            beside the study, where there is such a file.
+        network: Network to use instead of the study's; see
+            :func:`~cfcontra_mm.config.open_config`.
+        pair: Pair to use instead of the study's. Preparations, data and the network are
+            those of ``_base_/PAIR.py`` beside the study, if that file exists.
 
     Raises:
-        InputError: The file is missing or broken, or the study in it has a field that
-            is unknown, missing or of a wrong type, or is not in itself consistent.
+        InputError: The file is missing or broken, or the study has a field that is
+            unknown, missing or of the wrong type, or is inconsistent.
     """
-    path, pair = _of_a_twin(path, pair)
+    path, pair = _follow_old_name(path, pair)
     fields = _read(path)
     if pair is not None and pair != fields.get('pair'):
         fields = _on_pair(fields, path, pair)
     if network is not None and network != fields.get('network'):
         fields = _renamed(fields, network) | {'network': network}
-    _forget_costs(fields, path)
+    _drop_costs(fields, path)
     study = from_dict(Study, fields, f'{path}: study')
     check_study(study, path)
     return study
@@ -49,43 +51,43 @@ def load_study(
 
 def _read(path: Path) -> dict[str, Any]:
     fields = open_config(path, import_modules=False).get('study')
-    if not isinstance(fields, Mapping):
-        raise InputError(f'{path}: no `study = dict(...)` in it; add one')
+    if not isinstance(fields, ConfigDict):
+        raise InputError(f'{path}: no `study = dict(...)`; add it')
     return fields.to_dict()
 
 
 def _on_pair(fields: dict[str, Any], path: Path, pair: str) -> dict[str, Any]:
-    """The fields of a study on another pair, without what belongs to its own."""
-    kept = {name: value for name, value in fields.items() if name not in OF_A_PAIR}
+    """Replace the fields of a study that belong to its pair by another pair's."""
+    kept = {name: value for name, value in fields.items() if name not in PAIR_FIELDS}
     base = path.parent / '_base_' / f'{Path(pair).stem}.py'
     own = _read(base) if base.is_file() else {}
     return _renamed(kept, pair) | own | {'pair': pair}
 
 
 def _renamed(fields: dict[str, Any], part: str) -> dict[str, Any]:
-    """The fields, the name with that of the network or pair added."""
+    """Append the name of a network or pair to the study's."""
     name = fields.get('name')
     return fields | {'name': f'{name}_{Path(part).stem}'} if name else fields
 
 
-def _of_a_twin(path: Path, pair: str | None) -> tuple[Path, str | None]:
-    """The study and pair that a table on ToyStreets is now, if the path names one."""
-    name = path.name.replace(f'{TWIN}.py', '.py')
+def _follow_old_name(path: Path, pair: str | None) -> tuple[Path, str | None]:
+    """Return the study and pair that replace a study file of version 0.1."""
+    name = path.name.replace(f'{OLD_SUFFIX}.py', '.py')
     table = path.parent.parent / 'studies' / name
     if path.exists() or name == path.name or not table.is_file():
         return path, pair
     warnings.warn(
-        f'{path}: is now {table} --pair toystreets', FutureWarning, stacklevel=3
+        f'{path}: use {table} --pair toystreets instead', FutureWarning, stacklevel=3
     )
     return table, pair or 'toystreets'
 
 
-def _forget_costs(fields: dict[str, Any], path: Path) -> None:
-    """Leave out the field ``cost`` that rows had up to version 0.1."""
+def _drop_costs(fields: dict[str, Any], path: Path) -> None:
+    """Drop the field ``cost`` that rows had up to version 0.1."""
     rows = [row for row in fields.get('rows') or () if isinstance(row, dict)]
     if [row.pop('cost') for row in rows if 'cost' in row]:
         warnings.warn(
-            f'{path}: the cost of a row is not used any more; leave it out',
+            f'{path}: the field cost of a row is no longer used; remove it',
             FutureWarning,
             stacklevel=3,
         )

@@ -1,4 +1,4 @@
-"""What is compared: rows of a table, each a config trained with several seeds."""
+"""A study: the rows of a table, each a config that is trained with several seeds."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ class Row:
     """One method of the table.
 
     Args:
-        name: Heading of the row, unique in its study.
-        config: Config file, relative to the working directory; None for a row that
-            has published figures alone.
-        overrides: Settings in place of the config's, by their dotted keys; ``{seed}``
-            in them, and in those of what is in ``per_seed``, is the run's seed.
-        needs: Names of the preparations that its runs build on.
-        per_seed: Further ones, which are made once with each seed: the run of a seed
-            builds on those of its seed, and so do they on each other.
-        network: In place of the config's own and of the study's; see
+        name: Name of the row, unique in its study.
+        config: Config file, relative to the working directory; None for a row of
+            published figures only.
+        overrides: Overridden settings by their dotted keys. ``{seed}`` in them, and in
+            the overrides of the preparations in ``per_seed``, is the run's seed.
+        needs: Names of the preparations that its runs depend on.
+        per_seed: Names of preparations that are made once per seed. The run of a seed
+            depends on those of its seed, and so do they on each other.
+        network: Network to use instead of the config's and the study's; see
             :func:`~cfcontra_mm.config.open_config`.
-        pair: Likewise.
+        pair: Pair to use instead of the config's and the study's.
     """
 
     name: str
@@ -46,15 +46,15 @@ class Row:
 
 @dataclass(frozen=True)
 class Column:
-    """A further figure of every row, mean over seeds.
+    """An additional column: one figure per row, averaged over seeds.
 
     Args:
         name: Heading.
-        key: Metric of the test, or else a value that the training logs, mean over the
-            last tenth of its iterations.
-        scale: Factor of that value.
+        key: Metric of the test, or a value that the training logs, averaged over the
+            last tenth of the iterations.
+        scale: Factor that the value is multiplied with.
         digits: Decimal places.
-        classes: In place of ``key``: the figure is the mean IoU of these classes.
+        classes: Instead of ``key``: show the mean IoU of these classes.
     """
 
     name: str
@@ -66,18 +66,18 @@ class Column:
 
 @dataclass(frozen=True)
 class Preparation:
-    """What must be made before the rows that need it: a training or a copy.
+    """A step that rows depend on: a training, or the translation of a data set.
 
-    It is made once, but for rows that name it in ``per_seed`` once with each seed.
+    It is made once; for rows that name it in ``per_seed``, once per seed.
 
     Args:
-        name: Unique among the study's preparations.
-        train: Config to train, in the folder that ``tools/train.py`` chooses.
-        translate: Config of a translator, trained in such a folder, whose data are
-            copied in another style; in place of ``train``.
-        out: Folder of that copy.
-        needs: Names of the preparations that this one builds on.
-        overrides: Settings in place of the config's, by their dotted keys.
+        name: Name, unique among the study's preparations.
+        train: Config to train, in the default folder of ``tools/train.py``.
+        translate: Instead of ``train``: config of a translator, trained in its default
+            folder, which translates a data set into another style.
+        out: Folder of the translated data set.
+        needs: Names of the preparations that this one depends on.
+        overrides: Overridden settings by their dotted keys.
     """
 
     name: str
@@ -93,39 +93,38 @@ class Preparation:
 
     @property
     def config(self) -> str:
-        return self.train or self.translate
+        return self.train or self.translate or ''
 
     def folder(self, seed: int | None = None) -> Path:
-        """Folder that it fills, or the one that it fills with this seed."""
+        """Return its output folder; with a seed, that of the preparation per seed."""
         folder = Path(self.out) if self.out else default_work_dir(self.config)
         return folder if seed is None else folder.with_name(f'{folder.name}_seed{seed}')
 
 
 @dataclass(frozen=True)
 class Study:
-    """Rows to compare, and those that every other row is measured against.
+    """The rows to compare, and how to compare them.
 
     Args:
         name: Name of the study.
         rows: Rows in the order of the table.
-        seeds: Every row is trained once with each.
-        baseline: Row that gains are counted from.
-        oracle: Row that stands for the upper bound.
-        reference: Row that differences are tested against.
-        shared: Overrides of every row, before its own.
+        seeds: Seeds that every row is trained with.
+        baseline: Row that gains are relative to.
+        oracle: Row that is the upper bound.
+        reference: Row that all others are tested against for significance.
+        shared: Overrides of all rows; those of a row take precedence.
         classes: Classes of the table and of its mIoU; all if empty.
-        columns: Further figures.
-        published: Figures of papers, by row and then by the table's headings: 'mIoU',
-            classes and columns.
-        data: Arguments of
-            :func:`cfcontra_mm.toystreets.write_toystreets`, which writes
-            what is missing of the data; None for data that is there.
-        preparations: What rows may need.
+        columns: Additional columns.
+        published: Figures from papers, by row and then by heading: ``'mIoU'``, classes
+            and columns.
+        data: Arguments of :func:`cfcontra_mm.toystreets.write_toystreets`, which writes
+            the missing part of the data; None for existing data.
+        preparations: Preparations that rows may need.
         feature_rows: Rows whose pixel features the report shows.
-        block_length: So many neighbouring validation images are drawn together when
-            chance is weighed: frames of a video are no chances of their own.
-        network: Of every row that names none, in place of its config's own.
-        pair: Likewise.
+        block_length: Number of neighbouring validation images that significance tests
+            resample together, since the frames of a video are not independent.
+        network: Network of every row that names none, instead of its config's.
+        pair: Pair of every row that names none, instead of its config's.
     """
 
     name: str
@@ -146,27 +145,27 @@ class Study:
     pair: str | None = None
 
     def measured(self) -> list[Row]:
-        """Rows that are trained here."""
+        """Return the rows that are trained here."""
         return [row for row in self.rows if row.config]
 
     def overrides(self, row: Row, seed: int | None = None) -> dict[str, Any]:
-        """What a row changes in its config for a seed, by default the first."""
+        """Return the overrides of a row for a seed, by default the study's first."""
         seed = self.seeds[0] if seed is None else seed
         return for_seed({**self.shared, **row.overrides}, seed)
 
     def resolve(self, row: Row, seed: int | None = None) -> Config:
-        """The config of a row, over its network and pair, with all that it overrides.
+        """Open the config of a row with its network, pair and overrides.
 
         Args:
             row: The row.
-            seed: Whose overrides; by default the study's first.
+            seed: Seed of the overrides; by default the study's first.
 
         Raises:
             InputError: The file is missing or broken, or an override, the network or
                 the pair does not fit.
         """
         return open_config(
-            row.config,
+            row.config or '',
             self.overrides(row, seed),
             network=row.network or self.network,
             pair=row.pair or self.pair,
@@ -174,7 +173,7 @@ class Study:
         )
 
     def test_config(self) -> Config:
-        """The config whose test split is shown in pictures: that of the first row.
+        """Open the config of the first row, whose test split is shown in images.
 
         Raises:
             InputError: See :meth:`resolve`.
@@ -186,23 +185,23 @@ class Study:
 
 
 def default_work_dir(config: str) -> Path:
-    """The folder that ``tools/train.py`` trains a config in by default."""
+    """Return the folder in which ``tools/train.py`` trains a config by default."""
     path = Path(config).resolve()
     return Path('work_dirs', path.parent.name, path.stem)
 
 
 def check_study(study: Study, path: Path) -> None:
-    """Raise unless a study can be run.
+    """Check that a study is consistent.
 
     Args:
         study: The study, its fields of the right types.
-        path: Its file, for the message.
+        path: Its file, for the error message.
 
     Raises:
-        InputError: It has no rows or seeds, one of them twice, or two headings alike; a
-            name that is none of its rows, headings or preparations; a row, column or
-            preparation that says too little or too much; or arguments of the data
-            that are unknown or missing.
+        InputError: Rows or seeds are missing; a row, seed, heading or preparation is
+            duplicate; a row, heading or preparation is unknown; a row, column or
+            preparation is incomplete or ambiguous; or an argument of the data is
+            unknown or missing.
     """
     _check_lists(study, path)
     _check_measured(study, path)
@@ -221,18 +220,19 @@ def check_study(study: Study, path: Path) -> None:
 
 def _check_lists(study: Study, path: Path) -> None:
     lists = {
-        'rows': study.row_names(),
-        'seeds': study.seeds,
-        'headings': _headings(study),
-        'preparations': [preparation.name for preparation in study.preparations],
+        'row name': study.row_names(),
+        'seed': study.seeds,
+        'heading': _headings(study),
+        'preparation name': [preparation.name for preparation in study.preparations],
     }
     for what, names in lists.items():
         for name in names:
             if names.count(name) > 1:
-                raise InputError(f'{path}: {what} name {name!r} twice; change one')
-    for what in ('rows', 'seeds'):
-        if not lists[what]:
-            raise InputError(f'{path}: {what} is empty; name at least one')
+                way_out = 'remove one' if what == 'seed' else 'rename one'
+                raise InputError(f'{path}: duplicate {what} {name!r}; {way_out}')
+    for field_name in ('rows', 'seeds'):
+        if not getattr(study, field_name):
+            raise InputError(f'{path}: {field_name} is empty; add at least one')
 
 
 def _headings(study: Study) -> list[str]:
@@ -242,14 +242,14 @@ def _headings(study: Study) -> list[str]:
 def _check_measured(study: Study, path: Path) -> None:
     names = [row.name for row in study.measured()]
     if not names:
-        raise InputError(f'{path}: no row has a config; give at least one')
+        raise InputError(f'{path}: no row has a config; add one to at least one row')
     roles = {role: getattr(study, role) for role in ('baseline', 'oracle', 'reference')}
     named = [(role, name) for role, name in roles.items() if name is not None]
     named += [('feature_rows', name) for name in study.feature_rows]
     for role, name in named:
         if name not in names:
             raise InputError(
-                f'{path}: {role} {name!r} is no row with a config; '
+                f'{path}: {role} {name!r} is not a row with a config; '
                 f'choose from {", ".join(names)}'
             )
 
@@ -267,15 +267,15 @@ def _check_published(study: Study, path: Path) -> None:
     for name, figures in study.published.items():
         if name not in study.row_names():
             raise InputError(
-                f'{path}: published names {name!r}, which is no row; '
+                f'{path}: unknown row {name!r} in published; '
                 f'choose from {", ".join(study.row_names())}'
             )
         for heading in figures:
-            # Without classes of its own, a study has those that its test will name.
+            # A study without a list of classes has those of its test set.
             if study.classes and heading not in headings:
                 raise InputError(
-                    f'{path}: published figures of {name!r} name {heading!r}, which is '
-                    f'no heading; choose from {", ".join(headings)}'
+                    f'{path}: unknown heading {heading!r} in the published figures of '
+                    f'{name!r}; choose from {", ".join(headings)}'
                 )
 
 
@@ -284,7 +284,7 @@ def _check_figures(study: Study, path: Path) -> None:
         if not row.config and row.name not in study.published:
             raise InputError(
                 f'{path}: row {row.name!r} has neither a config nor published figures; '
-                'give one of them'
+                'add one of them'
             )
 
 
@@ -307,25 +307,26 @@ def _check_folders(study: Study, path: Path) -> None:
             if owner != preparation.name:
                 raise InputError(
                     f'{path}: preparations {owner!r} and {preparation.name!r} both '
-                    f'write to {folder}; leave one out'
+                    f'write to {folder}; remove one'
                 )
 
 
 def _check_needs(study: Study, path: Path) -> None:
     names = [preparation.name for preparation in study.preparations]
-    for entry in (*study.rows, *study.preparations):
+    entries: tuple[Row | Preparation, ...] = (*study.rows, *study.preparations)
+    for entry in entries:
         for need in (*entry.needs, *getattr(entry, 'per_seed', ())):
             if need not in names:
                 raise InputError(
-                    f'{path}: {entry.name!r} needs {need!r}, which is no preparation; '
+                    f'{path}: {entry.name!r} needs an unknown preparation {need!r}; '
                     f'choose from {", ".join(names) or "none"}'
                 )
     try:
         TopologicalSorter({p.name: p.needs for p in study.preparations}).prepare()
     except CycleError as error:
-        circle = ' -> '.join(error.args[1])
+        cycle = ' -> '.join(error.args[1])
         raise InputError(
-            f'{path}: preparations need each other: {circle}; break the circle'
+            f'{path}: circular dependency of preparations: {cycle}; remove one need'
         ) from error
 
 
@@ -337,7 +338,7 @@ def _check_per_seed(study: Study, path: Path) -> None:
             if name in row.needs:
                 raise InputError(
                     f'{path}: row {row.name!r} has {name!r} in needs and in per_seed; '
-                    'leave one out'
+                    'remove one'
                 )
             owner = owners.setdefault(name, row)
             theirs, ours = (_chain(name, preparations, r) for r in (owner, row))
@@ -345,12 +346,12 @@ def _check_per_seed(study: Study, path: Path) -> None:
                 differing = ', '.join(sorted(theirs ^ ours))
                 raise InputError(
                     f'{path}: rows {owner.name!r} and {row.name!r} share {name!r}, but '
-                    f'{differing} is in per_seed of one alone; name it in both'
+                    f'only one has {differing} in per_seed; add it to both'
                 )
 
 
 def _chain(name: str, preparations: Mapping[str, Preparation], row: Row) -> set[str]:
-    """The preparations per seed that one per seed builds on, itself included."""
+    """Return a preparation and all it depends on, of those that are made per seed."""
     needs = [need for need in preparations[name].needs if need in row.per_seed]
     return {name}.union(*(_chain(need, preparations, row) for need in needs))
 
@@ -367,6 +368,6 @@ def _check_placeholders(study: Study, path: Path) -> None:
         if preparation.overrides != for_seed(preparation.overrides, 0):
             raise InputError(
                 f'{path}: preparation {preparation.name!r} has {SEED} in its '
-                'overrides, but is made once for all seeds; name it in per_seed of the '
+                'overrides, but is made once for all seeds; add it to per_seed of the '
                 'rows that need it'
             )

@@ -1,4 +1,4 @@
-"""Reading results: statistics, summaries, selections, every table format."""
+"""Make tables from results: statistics, summaries, selections, table formats."""
 
 from .formats import (
     Table,

@@ -1,4 +1,4 @@
-"""The lines of a table as text, in Markdown, in LaTeX and as CSV."""
+"""Format a table as text, Markdown, LaTeX and CSV."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from cfcontra_mm.benchmark.results.results_file import read_results
 from cfcontra_mm.benchmark.study import Column, Study
 
 from .statistics import Interval
-from .summary import Results, Summary, summarize
+from .summary import Difference, Results, Summary, summarize
 
 SEED_INTERVAL = 'mIoU 95 %'
-# As the papers print them, so that 19 columns fit on a wide terminal.
+# As papers print them, so that 19 columns fit on a wide terminal.
 SHORT_NAMES = {
     'sidewalk': 'side.',
     'building': 'build.',
@@ -35,7 +35,7 @@ SHORT_NAMES = {
 LATEX = str.maketrans(
     {
         **{sign: f'\\{sign}' for sign in '%_&#${}'},
-        # Signs of mathematics, which the usual text fonts print as others.
+        # Mathematical symbols, which text fonts may print as other characters.
         **{sign: f'${sign}$' for sign in '<>|'},
         '\\': r'\textbackslash{}',
         '^': r'\textasciicircum{}',
@@ -49,12 +49,12 @@ Cell = Callable[[Summary], str]
 
 @dataclass(frozen=True)
 class Table:
-    """A study's table.
+    """The table of a study.
 
     Args:
         study: The study.
         seeds: Seeds of the table.
-        rows: Its lines, see :func:`summarize`.
+        rows: Lines of the table, see :func:`summarize`.
     """
 
     study: Study
@@ -62,18 +62,18 @@ class Table:
     rows: Sequence[Summary]
 
     def class_names(self) -> list[str]:
-        """Classes of the first row that has a result, none if no row has."""
+        """Return the classes of the first row with a result, [] if there is none."""
         rows = (row for row in self.rows if row.status == 'done')
         return next((list(row.class_ious) for row in rows), [])
 
     def caption(self) -> str:
-        """What the figures are, a line each."""
+        """Return an explanation of the figures, one per line."""
         lines = [_conditions(self)]
         if self.study.reference:
             lines.append(_tests(self))
         if any(row.status == 'published' for row in self.rows):
             lines.append(
-                'published: figures of the papers on their data, not measured here'
+                'published: figures from the papers on their data, not measured here'
             )
         return '\n'.join(lines)
 
@@ -81,15 +81,18 @@ class Table:
 def read_table(
     study: Study, out: Path, seeds: Sequence[int] = ()
 ) -> tuple[Table, Results]:
-    """The table of a study and the results that it is made of.
+    """Read the results of a study and summarize them in a table.
 
     Args:
-        study: What was compared.
+        study: The study.
         out: Folder of the study's results.
-        seeds: In place of the study's seeds.
+        seeds: Seeds to use instead of the study's.
+
+    Returns:
+        The table, and the results by (row, seed).
 
     Raises:
-        InputError: There are no results, or they do not belong together.
+        InputError: There are no results, or their images or classes differ.
     """
     seeds = tuple(dict.fromkeys(seeds or study.seeds))
     results = read_results(out / 'results.jsonl')
@@ -109,8 +112,8 @@ def _conditions(table: Table) -> str:
 
 
 def _versions(rows: Sequence[Summary]) -> str:
-    """The package's version; with several, the rows that each has made."""
-    found = {version: [] for row in rows for version in row.versions}
+    """Return the version of the package; if there are several, with their rows."""
+    found: dict[str, list[str]] = {v: [] for row in rows for v in row.versions}
     for row in rows:
         for version in row.versions:
             found[version].append(row.name)
@@ -125,17 +128,17 @@ def _tests(table: Table) -> str:
     length = table.study.block_length
     images = 'images' if length == 1 else f'blocks of {length} neighbouring images'
     return (
-        f'vs {table.study.reference}: difference in mIoU and its 95 % bootstrap '
-        f'interval over {images}, the same images for both rows and all seeds; '
-        f'{seeds}p: paired permutation over {images}; '
-        '*: several seeds, and neither the interval over images nor that over seeds '
-        'holds zero'
+        f'vs {table.study.reference}: difference in mIoU with 95 % bootstrap interval '
+        f'over {images}, the same for both rows and all seeds; {seeds}'
+        f'p: paired permutation test over {images}; '
+        '*: significantly different (the intervals over images and over several seeds '
+        'both exclude zero), otherwise not significantly different'
     )
 
 
 def text_table(table: Table) -> str:
-    """For a terminal, class names shortened."""
-    columns = _columns(table, _short_names(table.class_names()).get)
+    """Format a table for a terminal, with short class names."""
+    columns = _columns(table, _short_names(table.class_names()).__getitem__)
     pretty = method_table(list(columns), _cells(table, columns))
     pretty.padding_width = 0
     pretty.left_padding_width = 1
@@ -143,18 +146,18 @@ def text_table(table: Table) -> str:
 
 
 def _short_names(names: Sequence[str]) -> dict[str, str]:
-    """Class names cut short, in full where two would be the same."""
+    """Shorten class names, except where two would become the same."""
     short = {name: SHORT_NAMES.get(name, name[:6]) for name in names}
     count = Counter(short.values())
     return {name: name if count[cut] > 1 else cut for name, cut in short.items()}
 
 
 def markdown_table(table: Table, classes: bool = True) -> str:
-    """In Markdown, class names in full.
+    """Format a table in Markdown, with full class names.
 
     Args:
         table: The table.
-        classes: Whether the classes have columns.
+        classes: Whether to include the classes and the interval over seeds.
     """
     pretty = method_table(*table_cells(table, classes))
     pretty.set_style(TableStyle.MARKDOWN)
@@ -164,11 +167,11 @@ def markdown_table(table: Table, classes: bool = True) -> str:
 def table_cells(
     table: Table, classes: bool = True
 ) -> tuple[list[str], list[list[str]]]:
-    """Headings, class names in full, and the cells of every line.
+    """Return the headings, with full class names, and the cells of every line.
 
     Args:
         table: The table.
-        classes: Whether the classes, and the interval over seeds, have columns.
+        classes: Whether to include the classes and the interval over seeds.
     """
     columns = _columns(table, lambda name: name)
     hidden = () if classes else (*table.class_names(), SEED_INTERVAL)
@@ -180,8 +183,8 @@ def _cells(table: Table, columns: Mapping[str, Cell]) -> list[list[str]]:
     return [[cell(row) for cell in columns.values()] for row in table.rows]
 
 
-def method_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> PrettyTable:
-    """A table whose first column names methods and whose others hold figures."""
+def method_table(headings: Sequence[str], rows: Sequence[list[str]]) -> PrettyTable:
+    """Build a table whose first column is methods and whose others are figures."""
     pretty = PrettyTable(headings)
     pretty.align = 'r'
     pretty.align[headings[0]] = 'l'
@@ -190,7 +193,7 @@ def method_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Pret
 
 
 def latex_table(table: Table) -> str:
-    """A ``tabular`` in the style of booktabs, classes upright."""
+    """Format a table as a booktabs ``tabular``, with rotated class names."""
     columns = _columns(table, lambda name: name)
     classes = set(table.class_names())
     headings = [
@@ -203,12 +206,12 @@ def latex_table(table: Table) -> str:
 def latex_tabular(
     headings: Sequence[str], rows: Sequence[Sequence[str]], caption: str
 ) -> str:
-    """A ``tabular`` whose first column names methods and whose others hold figures.
+    """Format a ``tabular`` whose first column is methods and the others figures.
 
     Args:
         headings: Headings in LaTeX.
         rows: Cells as plain text.
-        caption: Lines for comments above.
+        caption: Plain text for comments above it.
     """
     return '\n'.join(
         [
@@ -226,12 +229,12 @@ def latex_tabular(
 
 
 def latex(text: str) -> str:
-    """Plain text for LaTeX."""
+    """Escape plain text for LaTeX."""
     return text.translate(LATEX)
 
 
 def _columns(table: Table, shorten: Callable[[str], str]) -> dict[str, Cell]:
-    """How each column of a table for people gets its cells, by heading."""
+    """Return the function that formats the cells of each column, by heading."""
     study, several = table.study, len(table.seeds) > 1
     columns: dict[str, Cell] = {'method': _name}
     columns |= {shorten(c): partial(_class_cell, c) for c in table.class_names()}
@@ -293,13 +296,13 @@ def _difference_cell(row: Summary) -> str:
 
 
 def _over_seeds_cell(row: Summary) -> str:
-    if row.difference is None:
+    if row.difference is None or row.difference.over_seeds is None:
         return '-'
     return f'± {row.difference.over_seeds.high - row.difference.mean:.1f}'
 
 
 def _p_cell(row: Summary) -> str:
-    p_value = row.difference and row.difference.p_value
+    p_value = row.difference.p_value if row.difference else None
     if p_value is None:
         return '-'
     return '<0.001' if p_value < 0.001 else f'{p_value:.3f}'
@@ -316,7 +319,7 @@ def _number(value: float | str | None, digits: int = 1) -> str:
 
 
 def csv_table(table: Table) -> str:
-    """For programs: a number, a published figure's own text or nothing in a cell."""
+    """Format a table as CSV: numbers in full, published figures as printed, or ''."""
     stream = io.StringIO()
     rows = [_csv_row(table, row) for row in table.rows]
     writer = csv.DictWriter(stream, list(rows[0]), lineterminator='\n')
@@ -335,7 +338,7 @@ def _csv_row(table: Table, row: Summary) -> dict[str, str]:
         'gain': row.gain,
         'gap closed': row.gap_closed,
         **{column.name: row.columns.get(column.name) for column in table.study.columns},
-        **_csv_difference(row),
+        **_csv_difference(row.difference),
         **{f'mIoU seed {s}': v for s, v in zip(table.seeds, by_seed, strict=True)},
     }
     cells = {heading: _csv_cell(value) for heading, value in numbers.items()}
@@ -343,14 +346,13 @@ def _csv_row(table: Table, row: Summary) -> dict[str, str]:
     return {'method': row.name, 'status': row.status, **cells, 'version': versions}
 
 
-def _csv_difference(row: Summary) -> dict[str, float | None]:
-    difference = row.difference
+def _csv_difference(found: Difference | None) -> dict[str, float | None]:
     return {
-        'difference': difference and difference.mean,
-        **_bounds('bootstrap', difference and difference.over_images),
-        **_bounds('paired t', difference and difference.over_seeds),
-        'p': difference and difference.p_value,
-        'significant': difference and float(difference.significant),
+        'difference': found.mean if found else None,
+        **_bounds('bootstrap', found.over_images if found else None),
+        **_bounds('paired t', found.over_seeds if found else None),
+        'p': found.p_value if found else None,
+        'significant': float(found.significant) if found else None,
     }
 
 

@@ -1,4 +1,4 @@
-"""Three ways to choose a checkpoint of a run, and what each of them would report."""
+"""Compare ways to select a checkpoint of a run by the mIoU that each reports."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import fmean, stdev
 
 from prettytable import TableStyle
@@ -18,7 +19,7 @@ from cfcontra_mm.evaluation.selection import History, select_checkpoint, spearma
 from .formats import latex, latex_tabular, method_table
 from .summary import Results, table_miou
 
-# Scores of LabelFreeScores by their headings.
+# Metrics of LabelFreeScores by their headings.
 VALIDATORS = {
     'certainty': 'target/certainty',
     'information': 'target/information',
@@ -27,9 +28,9 @@ VALIDATORS = {
 }
 BEST = 'best†'
 CAPTION = (
-    'Selection of the checkpoint: mIoU of the last one, of the one with the highest '
-    'label-free score, and of the best by the labels of the target\n'
-    '†: an upper bound that reads those labels; never a result of the method\n'
+    'Checkpoint selection: mIoU of the last checkpoint, of the one with the highest '
+    'label-free score, and of the best by the target labels\n'
+    '†: upper bound, as it uses the target labels; not a result of the method\n'
     'rank: Spearman correlation of the score with mIoU over the checkpoints of a '
     'run, mean over seeds'
 )
@@ -37,13 +38,13 @@ CAPTION = (
 
 @dataclass(frozen=True)
 class Selections:
-    """What the ways of choosing give for one row, a value a seed.
+    """What each way of selection gives for one row, one value per seed.
 
     Args:
-        name: Heading of the row.
-        miou: mIoU in percent of the checkpoint chosen, by 'last', the validators that
-            gave a number in every run, and 'best†'.
-        rank: Spearman correlation with mIoU by validator; NaN of a run whose
+        name: Name of the row.
+        miou: mIoU in percent of the selected checkpoint, by ``'last'``, the validators
+            that have a value in every run, and ``'best†'``.
+        rank: Spearman correlation with mIoU by validator; NaN for a run whose
             checkpoints it cannot rank.
     """
 
@@ -55,7 +56,7 @@ class Selections:
 def compare_selections(
     study: Study, seeds: Sequence[int], results: Results
 ) -> list[Selections]:
-    """The ways of choosing, for every row whose seeds all validated several times."""
+    """Compare the selections of every row whose runs all have several validations."""
     rows = []
     for row in study.measured():
         found = [results.get((row.name, seed), Result('not run')) for seed in seeds]
@@ -66,7 +67,7 @@ def compare_selections(
 
 
 def _history(study: Study, result: Result) -> History:
-    """Validations of a run, their mIoU over the classes of the table."""
+    """Return a run's validations, with their mIoU over the classes of the table."""
     return {
         iteration: {**values, 'mIoU': table_miou(study, values)}
         for iteration, values in result.validations.items()
@@ -81,20 +82,18 @@ def _compare(name: str, histories: Sequence[History]) -> Selections:
         if all(_has_number(history, key) for history in histories)
     }
 
-    def reported(choose: Callable[[History], int]) -> tuple[float, ...]:
-        return tuple(history[choose(history)]['mIoU'] for history in histories)
+    def reported(select: Callable[[History], int]) -> tuple[float, ...]:
+        return tuple(history[select(history)]['mIoU'] for history in histories)
 
     return Selections(
         name,
         miou={
             'last': reported(max),
             **{
-                heading: reported(
-                    lambda history, key=key: select_checkpoint(history, key)
-                )
+                heading: reported(partial(select_checkpoint, name=key))
                 for heading, key in scores.items()
             },
-            BEST: reported(lambda history: select_checkpoint(history, 'mIoU')),
+            BEST: reported(partial(select_checkpoint, name='mIoU')),
         },
         rank={
             heading: tuple(spearman(history, key) for history in histories)
@@ -108,7 +107,7 @@ def _has_number(history: History, key: str) -> bool:
 
 
 def selection_text(rows: Sequence[Selections], markdown: bool = False) -> str:
-    """A table for people: what each way reports, and how well each score ranks."""
+    """Format the mIoU of each selection and the rank correlation of each score."""
     pretty = method_table(*selection_cells(rows))
     if markdown:
         pretty.set_style(TableStyle.MARKDOWN)
@@ -116,47 +115,47 @@ def selection_text(rows: Sequence[Selections], markdown: bool = False) -> str:
 
 
 def selection_latex(rows: Sequence[Selections]) -> str:
-    """The same as a ``tabular``."""
+    """Format the same table as a ``tabular``."""
     headings, cells = selection_cells(rows)
     return latex_tabular([latex(heading) for heading in headings], cells, CAPTION)
 
 
 def selection_cells(rows: Sequence[Selections]) -> tuple[list[str], list[list[str]]]:
-    """Headings, and the cells of every line."""
+    """Return the headings and the cells of every line."""
     return _headings(), [_cells(row) for row in rows]
 
 
 def _cells(row: Selections) -> list[str]:
     return [
         row.name,
-        *(_spread(row.miou.get(name, ())) for name in _ways()),
+        *(_spread(row.miou.get(name, ())) for name in _selectors()),
         *(_rank(row.rank.get(name, ())) for name in VALIDATORS),
     ]
 
 
 def selection_csv(rows: Sequence[Selections]) -> str:
-    """For programs: the means over the seeds, nothing where there is none."""
+    """Format the means over seeds as CSV, '' where there is none."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator='\n')
     writer.writerow(_headings())
     for row in rows:
-        values = [_mean(row.miou.get(name, ())) for name in _ways()]
+        values = [_mean(row.miou.get(name, ())) for name in _selectors()]
         values += [_mean(row.rank.get(name, ())) for name in VALIDATORS]
         cells = ['' if math.isnan(value) else f'{value:.6g}' for value in values]
         writer.writerow([row.name, *cells])
     return stream.getvalue()
 
 
-def _ways() -> list[str]:
+def _selectors() -> list[str]:
     return ['last', *VALIDATORS, BEST]
 
 
 def _headings() -> list[str]:
-    return ['method', *_ways(), *(f'rank {name}' for name in VALIDATORS)]
+    return ['method', *_selectors(), *(f'rank {name}' for name in VALIDATORS)]
 
 
 def _mean(values: Sequence[float]) -> float:
-    """Mean of the values that are numbers, NaN if none is."""
+    """Return the mean of the values that are not NaN, NaN if there are none."""
     numbers = [value for value in values if not math.isnan(value)]
     return fmean(numbers) if numbers else math.nan
 

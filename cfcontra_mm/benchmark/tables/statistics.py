@@ -1,8 +1,8 @@
-"""What a difference between two rows of a table is worth.
+"""Statistics of the difference between two rows of a table.
 
-Two kinds of chance lie behind a figure: the seed of a training, and the images that it
-is measured on. The t-intervals speak of seeds; the bootstrap and the permutation test
-speak of images, the trained networks being what they are.
+A figure varies for two reasons: the seed of the training, and the images of the test.
+The t-intervals account for the seeds; the bootstrap and the permutation test account
+for the images, given the trained networks.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cfcontra_mm.errors import InputError
 
 CONFIDENCE = 0.95
 RESAMPLES = 10_000
-# Any fixed number: a table made twice is the same table.
+# Fixed, so that the same results always give the same table.
 RANDOM_STATE = 0
 
 
@@ -35,12 +35,12 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True)
 class PixelCounts:
-    """Pixels of every seed, image and class.
+    """Pixel counts of S seeds, N images and C classes.
 
     Args:
-        names: Names of the N images, or of the first image of N blocks.
-        intersection: Pixels that are of a class and were called so, (S, N, C).
-        union: Pixels that are of a class or were called so, (S, N, C).
+        names: Names of the N images, or of the first images of N blocks.
+        intersection: Pixels labelled and predicted as a class, (S, N, C).
+        union: Pixels labelled or predicted as a class, (S, N, C).
     """
 
     names: tuple[str, ...]
@@ -51,23 +51,23 @@ class PixelCounts:
 def read_pixel_counts(
     paths: Sequence[Path], classes: Sequence[str], block_length: int = 1
 ) -> PixelCounts:
-    """Counts of the same images with several seeds.
+    """Read the pixel counts of the same images for several seeds.
 
     Args:
-        paths: A ``per_image.npz`` of :class:`cfcontra_mm.evaluation.DomainIoUMetric`
-            a seed.
+        paths: The ``per_image.npz`` of :class:`cfcontra_mm.evaluation.DomainIoUMetric`
+            for each seed.
         classes: Names of the classes to read, in this order.
-        block_length: About so many neighbouring images are counted as one.
+        block_length: Approximate number of neighbouring images to merge into a block.
 
     Raises:
-        InputError: A class is missing, or the images are not the same.
+        InputError: A class is missing, or the images differ.
     """
     per_seed = [_read_one(path, classes) for path in paths]
     for path, counts in zip(paths, per_seed, strict=True):
         if counts.names != per_seed[0].names:
             raise InputError(
-                f'{path}: not the images of {paths[0]}; delete both runs, so that they '
-                'are tested anew'
+                f'{path}: images differ from those of {paths[0]}; delete both runs and '
+                'run the study again'
             )
     counts = PixelCounts(
         names=per_seed[0].names,
@@ -78,7 +78,7 @@ def read_pixel_counts(
 
 
 def _in_blocks(counts: PixelCounts, length: int) -> PixelCounts:
-    """Counts of blocks of neighbours, as even as can be."""
+    """Sum the counts over blocks of neighbouring images of about equal length."""
     size = len(counts.names)
     blocks = np.array_split(np.arange(size), max(round(size / length), 1))
     starts = [block[0] for block in blocks]
@@ -94,7 +94,7 @@ def _read_one(path: Path, classes: Sequence[str]) -> PixelCounts:
         known = arrays['classes'].tolist()
         if missing := set(classes) - set(known):
             raise InputError(
-                f'{path}: without counts of {", ".join(sorted(missing))}; name classes '
+                f'{path}: no counts of {", ".join(sorted(missing))}; choose classes '
                 f'from {", ".join(known)}'
             )
         columns = [known.index(name) for name in classes]
@@ -106,9 +106,9 @@ def _read_one(path: Path, classes: Sequence[str]) -> PixelCounts:
 
 
 def t_interval(values: Sequence[float]) -> Interval | None:
-    """95 % t-interval of a mean over seeds; None for fewer than two.
+    """Return the 95 % t-interval of a mean over seeds, None for fewer than two.
 
-    Of paired differences, it is the interval of the paired t-test.
+    For paired differences, it is the interval of the paired t-test.
     """
     if len(values) < 2:
         return None
@@ -119,9 +119,9 @@ def t_interval(values: Sequence[float]) -> Interval | None:
 
 
 def mean_iou(intersection: np.ndarray, union: np.ndarray) -> np.ndarray:
-    """Mean over classes in percent of counts (..., C), classes without pixels left out.
+    """Return the mIoU in percent (...) of counts (..., C) that are summed over images.
 
-    That is how the metric counts: summed over images first, then divided.
+    Classes without pixels are left out of the mean, as in the metric.
     """
     present = union > 0
     iou = np.divide(intersection, union, out=np.zeros(union.shape), where=present)
@@ -129,19 +129,21 @@ def mean_iou(intersection: np.ndarray, union: np.ndarray) -> np.ndarray:
 
 
 def bootstrap_interval(row: PixelCounts, reference: PixelCounts) -> Interval:
-    """95 % interval of the difference in mIoU, resampled over images.
+    """Return the 95 % bootstrap interval of the difference in mIoU over images.
 
-    The images of a resample are the same for both rows and for all seeds, since it is
-    the images that are drawn by chance: a hard one is hard for every network. The
-    mIoU of each seed is taken within it, then the mean over seeds (percentiles of
-    10,000 resamples, a fixed generator).
+    A resample holds the same images for both rows and all seeds, as a hard image is
+    hard for every network. On each resample, the mIoU of each seed is computed, then
+    the mean over seeds; the interval is given by percentiles of 10,000 resamples.
 
     Args:
         row: Counts of the row.
-        reference: Counts of the row to compare with, on the same images.
+        reference: Counts of the reference row, on the same images.
 
     Returns:
         Interval of row minus reference, in percentage points.
+
+    Raises:
+        InputError: The images differ.
     """
     count = _number_of_images(row, reference)
     draws = np.random.default_rng(RANDOM_STATE).multinomial(
@@ -153,15 +155,18 @@ def bootstrap_interval(row: PixelCounts, reference: PixelCounts) -> Interval:
 
 
 def permutation_p_value(row: PixelCounts, reference: PixelCounts) -> float:
-    """Two-sided p of a difference in mIoU, by a paired permutation over images.
+    """Return the two-sided p-value of a paired permutation test over images.
 
-    If the rows were alike, their predictions of an image could be swapped, those of all
-    seeds at once. The pairs are images and not seeds, as three seeds allow eight swaps
-    and no p below 0.25.
+    Under the null hypothesis, the predictions of both rows for an image, those of all
+    seeds together, are exchangeable. The pairs are images and not seeds, as three seeds
+    have only eight permutations and no p-value below 0.25.
 
     Args:
         row: Counts of the row.
-        reference: Counts of the row to compare with, on the same images.
+        reference: Counts of the reference row, on the same images.
+
+    Raises:
+        InputError: The images differ.
     """
 
     def difference(kept: np.ndarray, swapped: np.ndarray, axis: int) -> np.ndarray:
@@ -170,7 +175,7 @@ def permutation_p_value(row: PixelCounts, reference: PixelCounts) -> float:
         return ours - theirs
 
     count = _number_of_images(row, reference)
-    # What is permuted is whose an image's counts are: 1 the row's own, 0 the other's.
+    # Permuted is the origin of each image's counts: 1 for its own row, 0 for the other.
     result = stats.permutation_test(
         (np.ones(count), np.zeros(count)),
         difference,
@@ -183,26 +188,27 @@ def permutation_p_value(row: PixelCounts, reference: PixelCounts) -> float:
 
 
 def _miou(*parts: tuple[np.ndarray, PixelCounts]) -> np.ndarray:
-    """mIoU, mean over seeds, of images that are taken so often from each of some rows.
+    """Return the mIoU, averaged over seeds, of a weighted sum over images.
 
     Args:
-        parts: Pairs of how often each image is taken, (..., N), and a row's counts.
+        parts: Pairs of the weight of each image, (..., N), and the counts of a row.
     """
-    intersection = sum(_taken(times, counts.intersection) for times, counts in parts)
-    union = sum(_taken(times, counts.union) for times, counts in parts)
+    zero = np.zeros(())
+    intersection = sum((_weighted_sum(w, c.intersection) for w, c in parts), zero)
+    union = sum((_weighted_sum(w, c.union) for w, c in parts), zero)
     return mean_iou(intersection, union).mean(-1)
 
 
-def _taken(times: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-    """Sum pixels (S, N, C) over images, each taken so often, (..., N): (..., S, C)."""
+def _weighted_sum(weights: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    """Sum pixels (S, N, C) over images with weights (..., N) to (..., S, C)."""
     # BLAS sums doubles only, and exactly up to 2 ** 53 pixels.
-    return np.tensordot(times.astype(float), pixels.astype(float), axes=(-1, 1))
+    return np.tensordot(weights.astype(float), pixels.astype(float), axes=(-1, 1))
 
 
 def _number_of_images(row: PixelCounts, reference: PixelCounts) -> int:
     if row.names != reference.names:
         raise InputError(
             'per_image.npz: two rows were tested on different images; test both on the '
-            'same'
+            'same images'
         )
     return len(row.names)

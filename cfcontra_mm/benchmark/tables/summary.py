@@ -1,4 +1,4 @@
-"""Results to the numbers of a table."""
+"""Summarize results as the numbers of a table."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean, stdev
+from typing import Any
 
 from cfcontra_mm.benchmark.results.results_file import Result
 from cfcontra_mm.benchmark.study import Column, Row, Study
@@ -24,13 +25,13 @@ Results = Mapping[tuple[str, int], Result]
 
 @dataclass(frozen=True)
 class Difference:
-    """A row's mIoU above the reference's.
+    """Difference in mIoU between a row and the reference, in percentage points.
 
     Args:
         mean: Mean over seeds.
-        over_seeds: Paired t-interval, None for one seed.
-        over_images: Bootstrap interval, None without pixel counts of every image.
-        p_value: Of the paired permutation over images, None as well.
+        over_seeds: Paired t-interval over seeds, None for one seed.
+        over_images: Bootstrap interval over images, None without their pixel counts.
+        p_value: p-value of the paired permutation test over images, None likewise.
     """
 
     mean: float
@@ -40,9 +41,9 @@ class Difference:
 
     @property
     def significant(self) -> bool:
-        """Whether it is beyond the chance of the images and of the seeds.
+        """Whether the intervals over images and over seeds both exclude zero.
 
-        One seed cannot tell a method from the luck of its training.
+        With a single seed, no difference is significant.
         """
         intervals = (self.over_seeds, self.over_images)
         return all(interval and interval.excludes_zero() for interval in intervals)
@@ -50,21 +51,21 @@ class Difference:
 
 @dataclass(frozen=True)
 class Summary:
-    """One line of the table; IoU in percent, means over the seeds.
+    """One line of the table; IoU in percent, means over seeds.
 
     Args:
-        name: Heading of the row.
-        status: 'done', 'published', or 'failed' or 'not run' if a seed has no result;
-            such a row has no means.
-        by_seed: mIoU or the status of every seed, nothing if published.
-        class_ious: IoU of every class.
-        columns: The study's further figures.
+        name: Name of the row.
+        status: ``'done'``, ``'published'``, or ``'failed'`` or ``'not run'`` if a seed
+            has no result; such a row has no means.
+        by_seed: mIoU or status of every seed, empty if published.
+        class_ious: IoU of every class; strings may be among published ones.
+        columns: Values of the study's additional columns.
         miou: Mean IoU.
         std: Sample standard deviation of mIoU, None for one seed.
         interval: t-interval of mIoU, None for one seed.
-        gain: mIoU above the baseline's.
-        gap_closed: Share of the way from the baseline to the oracle, in percent.
-        difference: From the reference, None for itself.
+        gain: Difference in mIoU to the baseline.
+        gap_closed: Share of the gap between baseline and oracle, in percent.
+        difference: Difference to the reference, None for the reference itself.
         versions: Versions of the package that trained it.
     """
 
@@ -81,9 +82,17 @@ class Summary:
     difference: Difference | None = None
     versions: tuple[str, ...] = ()
 
+    def mious(self) -> list[float]:
+        """Return the mIoU of every seed that has a result."""
+        return [value for value in self.by_seed if not isinstance(value, str)]
+
+
+# Complete rows by name. A study may name no baseline: None, which finds no row.
+Complete = Mapping[str | None, Summary]
+
 
 def summarize(study: Study, seeds: Sequence[int], results: Results) -> list[Summary]:
-    """The lines of the table: every row of the study, then what was published of it.
+    """Summarize the lines of the table: each row, followed by its published figures.
 
     Args:
         study: The study.
@@ -91,10 +100,11 @@ def summarize(study: Study, seeds: Sequence[int], results: Results) -> list[Summ
         results: Results by (row, seed).
 
     Raises:
-        InputError: Pixel counts of two runs are not of the same images.
+        InputError: The pixel counts of two runs are of different images, or a class of
+            the study is not among those of the test.
     """
     measured = [_summarize_row(study, row, seeds, results) for row in study.measured()]
-    complete = {row.name: row for row in measured if row.status == 'done'}
+    complete: Complete = {row.name: row for row in measured if row.status == 'done'}
     lines = {
         row.name: _compare(study, row, complete, seeds, results) for row in measured
     }
@@ -111,9 +121,9 @@ def _summarize_row(
         for result in found.values()
     )
     versions = tuple(sorted({r.version for r in found.values() if r.version}))
-    missing = [value for value in by_seed if isinstance(value, str)]
-    if missing:
-        status = 'failed' if 'failed' in missing else 'not run'
+    mious = [value for value in by_seed if not isinstance(value, str)]
+    if len(mious) < len(seeds):
+        status = 'failed' if 'failed' in by_seed else 'not run'
         return Summary(row.name, status, by_seed, versions=versions)
     return Summary(
         row.name,
@@ -121,9 +131,9 @@ def _summarize_row(
         by_seed,
         _mean_by_class([_class_ious(study, result) for result in found.values()]),
         {column.name: _figure(column, found.values()) for column in study.columns},
-        miou=fmean(by_seed),
-        std=stdev(by_seed) if len(by_seed) > 1 else None,
-        interval=t_interval(by_seed),
+        miou=fmean(mious),
+        std=stdev(mious) if len(mious) > 1 else None,
+        interval=t_interval(mious),
         versions=versions,
     )
 
@@ -136,13 +146,13 @@ def _class_ious(study: Study, result: Result) -> dict[str, float]:
 
 
 def table_miou(study: Study, metrics: Mapping[str, float]) -> float:
-    """MIoU over the classes of the table, in percent, of a test or a validation."""
+    """Return the mIoU in percent over the classes of the table."""
     return _mean_iou(metrics, study.classes) if study.classes else metrics['mIoU']
 
 
 def _mean_iou(metrics: Mapping[str, float], classes: Sequence[str]) -> float:
     ious = [_class_iou(metrics, name) for name in classes]
-    # A class that neither the labels nor the predictions hold is no part of a mean.
+    # A class in neither the labels nor the predictions is left out of the mean.
     return fmean(iou for iou in ious if not math.isnan(iou))
 
 
@@ -151,7 +161,7 @@ def _class_iou(metrics: Mapping[str, float], name: str) -> float:
         return metrics[f'IoU.{name}']
     except KeyError:
         raise InputError(
-            f'study.classes: {name!r} is no class of the test; leave it out'
+            f'study.classes: {name!r} is not a class of the test; remove it'
         ) from None
 
 
@@ -163,13 +173,15 @@ def _figure(column: Column, results: Iterable[Result]) -> float | None:
     if column.classes:
         return fmean(_mean_iou(r.metrics, column.classes) for r in results)
     values = [r.metrics.get(column.key, r.final.get(column.key)) for r in results]
-    return None if None in values else column.scale * fmean(values)
+    known = [value for value in values if value is not None]
+    return column.scale * fmean(known) if len(known) == len(values) else None
 
 
 def _published(study: Study, row: Row) -> Summary | None:
     if row.name not in study.published:
         return None
-    figures = dict(study.published[row.name])
+    # Papers also print figures such as '+5 %', which are shown as they are.
+    figures: dict[str, Any] = dict(study.published[row.name])
     miou = figures.pop('mIoU', None)
     columns = {c.name: figures.pop(c.name, None) for c in study.columns}
     return Summary(row.name, 'published', (), figures, columns, miou=miou)
@@ -178,7 +190,7 @@ def _published(study: Study, row: Row) -> Summary | None:
 def _compare(
     study: Study,
     row: Summary,
-    complete: Mapping[str, Summary],
+    complete: Complete,
     seeds: Sequence[int],
     results: Results,
 ) -> Summary:
@@ -196,9 +208,10 @@ def _compare_bounds(
 ) -> Summary:
     if baseline is None:
         return row
-    gain = row.miou - baseline.miou
+    low = fmean(baseline.mious())
+    gain = fmean(row.mious()) - low
     # An oracle that is no better than the baseline leaves no gap to close.
-    gap = oracle.miou - baseline.miou if oracle else 0.0
+    gap = fmean(oracle.mious()) - low if oracle else 0.0
     return replace(row, gain=gain, gap_closed=100 * gain / gap if gap > 0 else None)
 
 
@@ -209,14 +222,13 @@ def _difference(
     seeds: Sequence[int],
     results: Results,
 ) -> Difference:
-    pairs = zip(row.by_seed, reference.by_seed, strict=True)
+    pairs = zip(row.mious(), reference.mious(), strict=True)
     gains = [ours - theirs for ours, theirs in pairs]
     found = Difference(fmean(gains), t_interval(gains))
-    paths = [
-        [results[name, seed].per_image for seed in seeds]
-        for name in (row.name, reference.name)
-    ]
-    if None in (*paths[0], *paths[1]):
+    names = (row.name, reference.name)
+    files = [[results[name, seed].per_image for seed in seeds] for name in names]
+    paths = [[path for path in row_files if path] for row_files in files]
+    if paths != files:
         return found
     classes = tuple(row.class_ious)
     counts = [read_pixel_counts(p, classes, study.block_length) for p in paths]

@@ -1,4 +1,4 @@
-"""A study's results to its table, in every format."""
+"""Write the table of a study in every format."""
 
 from __future__ import annotations
 
@@ -22,26 +22,28 @@ def write_tables(study: Study, out: Path, seeds: Sequence[int] = ()) -> None:
     """Print the table and write it in every format, from ``out/results.jsonl`` alone.
 
     Args:
-        study: What was compared.
+        study: The study.
         out: Folder of the study's results.
-        seeds: In place of the study's seeds.
+        seeds: Seeds to use instead of the study's.
 
     Raises:
-        InputError: There are no results, or they do not belong together.
+        InputError: There are no results, or their images or classes differ.
     """
     table, results = read_table(study, out, seeds)
-    text = f'{text_table(table)}\n{table.caption()}\n'
-    markdown = f'{markdown_table(table)}\n\n{table.caption()}\n'
-    tabular = latex_table(table) + '\n'
+    files = {
+        'table.txt': f'{text_table(table)}\n{table.caption()}\n',
+        'table.md': f'{markdown_table(table)}\n\n{table.caption()}\n',
+        'table.tex': latex_table(table) + '\n',
+        'table.csv': csv_table(table),
+        'table_short.md': markdown_table(table, classes=False) + '\n',
+    }
     if selections := compare_selections(study, table.seeds, results):
-        text += f'\n{selection_text(selections)}\n{CAPTION}\n'
-        markdown += f'\n{selection_text(selections, markdown=True)}\n\n{CAPTION}\n'
-        tabular += f'\n{selection_latex(selections)}\n'
-        write_whole(out / 'selection.csv', selection_csv(selections))
-    print(text, end='')
-    write_whole(out / 'table.txt', text)
-    write_whole(out / 'table.md', markdown)
-    write_whole(out / 'table_short.md', markdown_table(table, classes=False) + '\n')
-    write_whole(out / 'table.tex', tabular)
-    write_whole(out / 'table.csv', csv_table(table))
+        files['table.txt'] += f'\n{selection_text(selections)}\n{CAPTION}\n'
+        chosen = selection_text(selections, markdown=True)
+        files['table.md'] += f'\n{chosen}\n\n{CAPTION}\n'
+        files['table.tex'] += f'\n{selection_latex(selections)}\n'
+        files['selection.csv'] = selection_csv(selections)
+    print(files['table.txt'], end='')
+    for name, text in files.items():
+        write_whole(out / name, text)
     print(f'Written: {out}/table.txt, .md, .tex and .csv')

@@ -12,3 +12,5 @@ study = dict(
         ),
     ],
 )
+# Studies of version 0.1 read them by this name.
+gta2city = study

@@ -12,3 +12,5 @@ study = dict(
         ),
     ],
 )
+# Studies of version 0.1 read them by this name.
+synthia2city = study

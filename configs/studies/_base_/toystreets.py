@@ -1,4 +1,4 @@
-# What studies on ToyStreets share: the pair, and its source in the target's style.
+# Shared by the studies on ToyStreets: the pair, and the source in the target's style.
 study = dict(
     network='deeplabv2_r18',
     pair='toystreets',
@@ -25,3 +25,5 @@ study = dict(
         seed=1,
     ),
 )
+# Studies of version 0.1 read them by this name.
+toystreets = study

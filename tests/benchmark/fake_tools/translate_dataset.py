@@ -1,4 +1,4 @@
-"""Stands in for tools/translate_dataset.py: copies the pictures that are missing."""
+"""Stands in for tools/translate_dataset.py: copies the missing images."""
 
 import argparse
 import runpy
@@ -22,9 +22,9 @@ unfinished = args.out / 'translation.unfinished.json'
 if not unfinished.exists():
     assert not list(args.out.iterdir()), 'the folder is of no translation'
 unfinished.touch()
-for picture in sorted(Path(config['data_root'], 'images').iterdir()):
-    if not (args.out / picture.name).exists():
+for image in sorted(Path(config['data_root'], 'images').iterdir()):
+    if not (args.out / image.name).exists():
         time.sleep(config['fake']['seconds_per_iter'])
-        print('copied', picture.name, flush=True)
-        shutil.copy(picture, args.out / picture.name)
+        print('copied', image.name, flush=True)
+        shutil.copy(image, args.out / image.name)
 unfinished.rename(args.out / 'translation.json')

@@ -134,7 +134,7 @@ def test_results_that_cannot_be_read_are_named(tmp_path):
         read_results(path)
     for text in ('{"row"', '{"row": "a"}', '[]'):
         path.write_text(text)
-        with pytest.raises(InputError, match=r'results\.jsonl: not results'):
+        with pytest.raises(InputError, match=r'results\.jsonl: not a results file'):
             read_results(path)
 
 

@@ -279,11 +279,11 @@ def test_an_installed_package_announces_its_methods(outside, monkeypatch):
         '[cfcontra_mm.methods]\nsecond = outside.methods.second:Other\n'
     )
     monkeypatch.syspath_prepend(outside.parent)
-    sources._announced.cache_clear()
+    sources._plugin_modules.cache_clear()
     try:
         assert 'outside/helper.py' in files(SourceTree(), 'Second')
     finally:
-        sources._announced.cache_clear()
+        sources._plugin_modules.cache_clear()
     assert 'outside' not in sys.modules
 
 
@@ -342,7 +342,7 @@ def test_a_class_file_is_part_of_a_run(tmp_path):
 
 def test_code_that_cannot_be_read_is_named(outside):
     append(outside / 'methods/second.py', 'def broken(:\n')
-    with pytest.raises(InputError, match=r'second\.py: not Python \(') as caught:
+    with pytest.raises(InputError, match=r'second\.py: not valid Python \(') as caught:
         SourceTree(['outside']).digests({'model': {'type': 'First'}}, ())
     assert '\n' not in str(caught.value)
 
@@ -424,7 +424,7 @@ def test_a_step_does_not_start_with_code_that_has_changed(
 
     monkeypatch.setattr(main.ProgressPrinter, 'show', change)
     assert fake.run() == 1
-    said = 'engine/step.py: was changed since the study began; restore it or'
+    said = 'engine/step.py: changed since the study started; restore it or'
     # Each of the three twice. One had begun by then: it is not tested by other code.
     assert capsys.readouterr().out.count(f'failed: {package}/{said}') == 6
     assert fake.run() == 0

@@ -161,7 +161,7 @@ def test_ray_leaves_no_process_behind_of_a_worker_that_is_killed(
     thread.start()
     assert fake.run(only=['method'], cluster=ray_cluster) == 1
     thread.join()
-    assert 'Ray ended it: The worker died' in capsys.readouterr().out
+    assert 'ended by Ray: The worker died' in capsys.readouterr().out
     wait_until(lambda: not children(run.work_dir), seconds=5)
 
 
@@ -174,7 +174,9 @@ def test_slurm_runs_a_study_as_jobs_of_the_users_options(fake, slurm, tmp_path, 
     assert 'source seed 0: mIoU 20.0' in printed
     assert 'restarted once: training ended with exit status 1' in printed
     assert 'method seed 0 failed: training ended with exit status 1' in printed
-    assert re.search(r'Its log .*/log\.txt ends:\n(.*\n)*  RuntimeError: loss', printed)
+    assert re.search(
+        r'Last lines of .*/log\.txt:\n(.*\n)*  RuntimeError: loss', printed
+    )
     assert len(jobs(tmp_path)) == 2
     for job in jobs(tmp_path):
         script = (tmp_path / 'jobs' / f'{job}_submission.sh').read_text()
@@ -183,7 +185,7 @@ def test_slurm_runs_a_study_as_jobs_of_the_users_options(fake, slurm, tmp_path, 
 
 
 @pytest.mark.slow
-def test_a_job_that_slurm_refuses_fails_alone(fake, slurm, tmp_path, capsys):
+def test_a_job_that_slurm_rejects_fails_alone(fake, slurm, tmp_path, capsys):
     sbatch = tmp_path / 'commands' / 'sbatch'
     sbatch.unlink()
     sbatch.write_text(
@@ -191,7 +193,7 @@ def test_a_job_that_slurm_refuses_fails_alone(fake, slurm, tmp_path, capsys):
     )
     sbatch.chmod(0o755)
     assert fake.run(cluster=slurm) == 1
-    reason = 'failed: Slurm refuses the job: sbatch: error: invalid partition'
+    reason = 'failed: Slurm rejected the job: sbatch: error: invalid partition'
     assert capsys.readouterr().out.count(f'method seed 0 {reason}') == 2
     assert [line['status'] for line in rows(fake).values()] == ['failed'] * 3
 
@@ -242,7 +244,7 @@ def test_a_step_shows_what_its_job_is_doing(fake, slurm):
     (run,) = (r for r in plan_runs(fake.study, (0,), fake.out) if r.row == 'method')
     job = cluster.ClusterJob(run, slurm)
     assert job.status().state == 'queued'
-    job.submit(FAKE_TOOLS)
+    job.start(FAKE_TOOLS, {})
     seen = [job.status().state]
     while job.poll():
         seen.append(job.status().state)
@@ -319,7 +321,7 @@ def test_a_step_ends_on_its_node_as_it_would_here(fake, tmp_path, monkeypatch):
     fake.configure('source', crashes_at=15)
     run = plan_runs(fake.study, (0,), fake.out)[0]
     ended = cluster.work(run, FAKE_TOOLS, tmp_path)
-    assert replace(ended, seconds=0) == cluster.Ended(
+    assert replace(ended, seconds=0) == cluster.StepResult(
         state='done',
         seconds=0,
         outcome='mIoU 20.0',

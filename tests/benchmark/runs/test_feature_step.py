@@ -76,5 +76,5 @@ def test_rows_without_a_config_have_no_features(tmp_path, fake):
         "study = dict(name='s', seeds=[0], feature_rows=['b'],\n"
         "    rows=[dict(name='a', config='source.py')])\n"
     )
-    with pytest.raises(InputError, match="feature_rows 'b' is no row with a config"):
+    with pytest.raises(InputError, match="feature_rows 'b' is not a row with a config"):
         load_study(path)

@@ -155,7 +155,7 @@ def test_a_difference_is_tested_on_the_images_of_the_runs(fake):
     source, method, _ = csv.DictReader((fake.out / 'table.csv').open())
     assert source['difference'] == ''
     assert (method['difference'], method['paired t low']) == ('6', '6')
-    # The same in every picture: no chance, and one of the 64 swaps of six is as far.
+    # The same in every image: no chance, and one of the 64 swaps of six is as far.
     assert (method['bootstrap low'], method['bootstrap high']) == ('6', '6')
     assert (method['p'], method['significant']) == ('0.03125', '1')
 
@@ -199,7 +199,7 @@ def test_rows_of_the_same_settings_are_trained_once(fake):
 def test_overview_says_where_the_runs_stand(fake):
     text = overview(fake.study, fake.out)
     assert text.count(' new ') == 3
-    assert 'No estimate of time' in text
+    assert 'No time estimate' in text
     assert not fake.out.exists()
     fake.configure('source', seconds_per_iter=0.01)
     fake.configure('method', fails_at=15)
@@ -291,7 +291,7 @@ def test_what_is_known_of_other_seeds_and_rows_stays_in_the_results(fake):
 
 def test_a_failed_run_is_told_and_the_table_is_there_all_the_same(fake, capsys):
     fake.configure('method', fails_at=15)
-    shutil.rmtree(fake.pictures)
+    shutil.rmtree(fake.images)
     fake.study = replace(fake.study, data=None)
     assert fake.run() == 1
     assert 'RuntimeError: loss is NaN' in capsys.readouterr().out
@@ -411,7 +411,7 @@ def test_folder_in_use_is_refused(fake):
     fake.out.mkdir()
     with (fake.out / '.lock').open('w') as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(InputError, match='still under way'):
+        with pytest.raises(InputError, match='still in progress'):
             fake.run()
     assert fake.run() == 0
 
@@ -435,7 +435,7 @@ def test_a_run_of_another_study_is_waited_for_by_the_user(fake):
     run.lock.parent.mkdir()
     with run.lock.open('w') as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(InputError, match='another study is at work') as caught:
+        with pytest.raises(InputError, match='another study is using') as caught:
             fake.run()
         assert str(run.work_dir) in str(caught.value)
         assert fake.run(only=['source']) == 0

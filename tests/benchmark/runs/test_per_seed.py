@@ -122,7 +122,7 @@ def test_stages_are_trained_with_each_seed(staged, capsys):
     assert all(f'second seed {seed}' in text for seed in (0, 1))
     assert staged.run(only=['last']) == 0
     printed = capsys.readouterr().out
-    assert 'the others need first: style, first seed 0, copy, second seed 0' in printed
+    assert 'the others first need: style, first seed 0, copy, second seed 0' in printed
     for seed in (0, 1):
         folder = STAGES / f'stage1_seed{seed}'
         assert (folder / 'iter_20.pth').exists()
@@ -142,7 +142,7 @@ def test_stages_are_trained_with_each_seed(staged, capsys):
     ]
     before = {path: path.stat().st_mtime_ns for path in STAGES.rglob('*')}
     assert staged.run(only=['last'], seeds=[1]) == 0
-    assert 'need first' not in capsys.readouterr().out
+    assert 'first need' not in capsys.readouterr().out
     assert {path: path.stat().st_mtime_ns for path in STAGES.rglob('*')} == before
 
 
@@ -205,17 +205,21 @@ def test_load_per_seed(tmp_path):
 @pytest.mark.parametrize(
     ('old', 'new', 'message'),
     [
-        ("'two'])", "'three'])", "'a' needs 'three', which is no preparation; choose"),
-        ("per_seed=['one', 'two']", "per_seed='one'", r'per_seed is .*; write a list'),
+        ("'two'])", "'three'])", "'a' needs an unknown preparation 'three'; choose"),
+        (
+            "per_seed=['one', 'two']",
+            "per_seed='one'",
+            r'per_seed is .*; expected a l',
+        ),
         (
             "per_seed=['one', 'two']",
             "needs=['one'], per_seed=['one', 'two']",
-            "row 'a' has 'one' in needs and in per_seed; leave one out",
+            "row 'a' has 'one' in needs and in per_seed; remove one",
         ),
         (
             "needs=['one'])])",
             "per_seed=['two'])])",
-            "rows 'a' and 'b' share 'two', but one is in per_seed of one alone; name",
+            "rows 'a' and 'b' share 'two', but only one has one in per_seed; add",
         ),
         (
             "needs=['one'])])",
@@ -225,7 +229,7 @@ def test_load_per_seed(tmp_path):
         (
             "train='x/two.py'",
             "train='x/one_seed1.py'",
-            "'one' and 'two' both write to work_dirs/x/one_seed1; leave one out",
+            "'one' and 'two' both write to work_dirs/x/one_seed1; remove one",
         ),
     ],
 )

@@ -90,7 +90,7 @@ def test_a_row_starts_after_its_needs_and_others_beside_them(styled, capsys):
     styled.configure('style/encoder', seconds_per_iter=0.1)
     assert styled.run() == 0
     printed = capsys.readouterr().out
-    assert 'the others need first: encoder, style, copy' in printed
+    assert 'the others first need: encoder, style, copy' in printed
     assert 'encoder: done (0:0' in printed
     assert 'copy: done (0:0' in printed
     runs = {run.row: run.work_dir for run in plan_runs(styled.study, (0,), styled.out)}
@@ -131,7 +131,7 @@ def test_finished_preparations_are_not_repeated(styled, capsys):
     capsys.readouterr()
     styled.out = styled.root / 'another study'
     assert styled.run(only=['styled'], seeds=[1]) == 0
-    assert 'need first' not in capsys.readouterr().out
+    assert 'first need' not in capsys.readouterr().out
     assert files(ENCODER, STYLE, COPY) == before
     assert not starts(styled)
 
@@ -181,13 +181,13 @@ def test_an_interrupted_preparation_goes_on(
 @pytest.mark.slow
 def test_a_training_cut_off_before_its_mark_is_only_marked(styled):
     styled.run(only=['styled'])
-    claim = ENCODER / 'preparation.json'
-    marked = claim.read_text()
-    claim.write_text(marked.replace('true', 'false'))
+    marker = ENCODER / 'preparation.json'
+    marked = marker.read_text()
+    marker.write_text(marked.replace('true', 'false'))
     shutil.rmtree(STYLE)
     shutil.rmtree(COPY)
     assert styled.run(only=['styled'], seeds=[1]) == 0
-    assert claim.read_text() == marked
+    assert marker.read_text() == marked
     assert starts(styled) == {'encoder': 1, 'style': 2, 'copy': 2}
 
 
@@ -230,16 +230,16 @@ def test_what_was_made_by_hand_is_refused(styled, name):
     by_hand = FOLDERS[name] / 'iter_20.pth'
     by_hand.parent.mkdir(parents=True)
     by_hand.touch()
-    with pytest.raises(InputError, match=f'{FOLDERS[name]}: .* delete or move away'):
+    with pytest.raises(InputError, match=f'{FOLDERS[name]}: .* delete or move it'):
         styled.run()
     assert not starts(styled)
     assert by_hand.exists()
 
 
-def test_a_damaged_claim_is_refused(styled):
+def test_a_damaged_marker_file_is_refused(styled):
     ENCODER.mkdir(parents=True)
     (ENCODER / 'preparation.json').write_text('{"identity"')
-    with pytest.raises(InputError, match='delete or move away'):
+    with pytest.raises(InputError, match='delete or move it'):
         styled.run()
 
 
@@ -247,7 +247,7 @@ def test_a_folder_that_another_study_fills_is_refused(styled):
     ENCODER.parent.mkdir(parents=True)
     with (ENCODER.parent / '.encoder.lock').open('w') as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(InputError, match='encoder: another study is at work'):
+        with pytest.raises(InputError, match='encoder: another study is using'):
             styled.run()
 
 

@@ -136,7 +136,7 @@ def test_after_an_interrupt_the_command_without_it_goes_on(fake, monkeypatch, ca
     monkeypatch.setattr(main.ProgressPrinter, 'show', press)
     capsys.readouterr()
     assert fake.run(rerun=['method'], only=['method']) == 130
-    said = 'The same command without --rerun continues where it ended'
+    said = 'The same command without --rerun continues from here'
     assert said in capsys.readouterr().out
     assert lines(fake)['method', 0]['status'] == 'done'
     assert fake.run(only=['method']) == 0
@@ -203,7 +203,7 @@ def test_a_run_that_is_in_use_stays_where_it_is(fake, lock):
     name = f'.{run.work_dir.name}.{"features." if lock == "features" else ""}lock'
     with run.work_dir.with_name(name).open('w') as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        with pytest.raises(InputError, match='another study is at work in it'):
+        with pytest.raises(InputError, match='another study is using this folder'):
             fake.run(rerun=['method'], only=['method'])
     assert len(folders(fake, 'method')) == 1
 
@@ -211,6 +211,6 @@ def test_a_run_that_is_in_use_stays_where_it_is(fake, lock):
 def test_a_run_that_a_job_may_be_at_work_on_stays_where_it_is(fake):
     fake.run(only=['method'])
     planned(fake).job_note.write_text(f'7 {Path.cwd()}')
-    with pytest.raises(InputError, match='Slurm job 7 may be at work'):
+    with pytest.raises(InputError, match='Slurm job 7 may be using'):
         fake.run(rerun=['method'], only=['method'])
     assert len(folders(fake, 'method')) == 1

@@ -60,9 +60,17 @@ def test_load_preparations(tmp_path):
 @pytest.mark.parametrize(
     ('old', 'new', 'message'),
     [
-        ("needs=['copy']", "needs=['style', 'x']", "'b' needs 'x', which is no prep"),
-        ("needs=['style']", "needs=['x']", "'copy' needs 'x'.* from style, copy"),
-        ("name='style'", "name='copy'", "preparations name 'copy' twice"),
+        (
+            "needs=['copy']",
+            "needs=['style', 'x']",
+            "'b' needs an unknown .* 'x'",
+        ),
+        (
+            "needs=['style']",
+            "needs=['x']",
+            "'copy' needs .* 'x'; .* style, copy",
+        ),
+        ("name='style'", "name='copy'", "duplicate preparation name 'copy'; rename"),
         ("train='style.py'", "out='x'", "'style' must set either train"),
         ("train='style.py'", "train='a', translate='b', out='c'", 'must set either'),
         ("out='d/copy', ", '', "'copy' must set either train, or translate and out"),
@@ -75,11 +83,15 @@ def test_load_preparations(tmp_path):
         (
             "train='style.py'",
             "train='style.py', cost=2",
-            r"preparations\[0\] takes no 'cost'; choose",
+            r"preparations\[0\]: unknown key 'cost'; choose",
         ),
-        ("needs=['copy']", "needs='copy'", r"rows\[1\]\.needs is 'copy'; write a list"),
+        (
+            "needs=['copy']",
+            "needs='copy'",
+            r"rows\[1\]\.needs is 'copy'; expected a",
+        ),
         ("needs=['style']", "needs='style'", r'preparations\[1\]\.needs is'),
-        ("train='style.py'", 'train=1', r'train is 1; write a string or None'),
+        ("train='style.py'", 'train=1', r'train is 1; expected a string or None'),
     ],
 )
 def test_wrong_preparations_are_named(tmp_path, old, new, message):
@@ -90,42 +102,46 @@ def test_wrong_preparations_are_named(tmp_path, old, new, message):
 @pytest.mark.parametrize(
     ('old', 'new', 'message'),
     [
-        ("name='b', c", "name='a', c", "rows name 'a' twice"),
-        ('seeds=[0, 1]', 'seeds=[0, 1, 0]', 'seeds name 0 twice'),
-        ("oracle='b'", "oracle='c'", "oracle 'c' is no row .*; choose from a, b"),
-        ("oracle='b'", "reference='c'", "reference 'c' is no row"),
-        ("oracle='b'", "published={'c': {}}", "names 'c', which is no row"),
-        ("config='b.py', ", '', "oracle 'b' is no row with a config; choose from a"),
+        ("name='b', c", "name='a', c", "duplicate row name 'a'; rename one"),
+        ('seeds=[0, 1]', 'seeds=[0, 1, 0]', 'duplicate seed 0; remove one'),
+        ("oracle='b'", "oracle='c'", "oracle 'c' is not a row .*; choose from a, b"),
+        ("oracle='b'", "reference='c'", "reference 'c' is not a row"),
+        ("oracle='b'", "published={'c': {}}", "unknown row 'c' in published; choose"),
+        ("config='b.py', ", '', "oracle 'b' is not a row with a config; choose from a"),
         (
             'overrides={}',
             'price=2.5',
-            r"rows\[1\] takes no 'price'; choose from name, config",
+            r"rows\[1\]: unknown key 'price'; choose from name, config",
         ),
         (
             'overrides={}',
             'overrides=[1]',
-            r'rows\[1\]\.overrides is \[1\]; write a dict',
+            r'rows\[1\]\.overrides is \[1\]; expected a dict',
         ),
         ("config='b.py'", 'config=b', r'study\.py: not a config \(NameError'),
         ('seeds=[0, 1]', 'seeds=[]', 'seeds is empty'),
-        ('seeds=[0, 1]', 'seeds=3', r'study\.seeds is 3; write a list'),
-        ('seeds=[0, 1]', "seeds=[0, '1']", r"seeds\[1\] is '1'; write a whole number"),
-        (' seeds=[0, 1],', '', "study lacks 'seeds'; add it"),
-        ('rows=', 'classes=', "study lacks 'rows'; add it"),
-        ("oracle='b'", "classes='road'", r"classes is 'road'; write a list"),
-        ("oracle='b'", 'published=dict(a=4)', r"published\['a'\] is 4; write a dict"),
+        ('seeds=[0, 1]', 'seeds=3', r'study\.seeds is 3; expected a list'),
+        ('seeds=[0, 1]', "seeds=[0, '1']", r"seeds\[1\] is '1'; expected an integer"),
+        (' seeds=[0, 1],', '', "study: missing key 'seeds'; add it"),
+        ('rows=', 'classes=', "study: missing key 'rows'; add it"),
+        ("oracle='b'", "classes='road'", r"classes is 'road'; expected a list"),
+        (
+            "oracle='b'",
+            'published=dict(a=4)',
+            r"\['a'\] is 4; expected a dict",
+        ),
         (
             "oracle='b'",
             'published=dict(a=dict(mIoU=[4]))',
-            'write a number or a string',
+            'expected a number or a string',
         ),
         (
             "root='d'",
             "rooot='d'",
-            r"study\.data takes no 'rooot'; choose from root, num_source",
+            r"study\.data: unknown key 'rooot'; choose from root, num_source",
         ),
-        (', num_val=1', '', r"study\.data lacks 'num_val'; add it"),
-        ('num_val=1', 'num_val=1, number=2', r"study\.data takes no 'number'"),
+        (', num_val=1', '', r"study\.data: missing key 'num_val'; add it"),
+        ('num_val=1', 'num_val=1, number=2', r"study\.data: unknown key 'number'"),
         ('study =', 'studies =', 'no `study'),
     ],
 )
@@ -139,11 +155,14 @@ def test_wrong_study_names_file_and_field(tmp_path, old, new, message):
     [
         ('study = 5', 'no `study'),
         ("study = dict(name='a', seeds=[0], rows=[])", 'rows is empty'),
-        ("study = dict(name='a', seeds=[0], rows=['b'])", r"rows\[0\] is 'b'; write a"),
+        (
+            "study = dict(name='a', seeds=[0], rows=['b'])",
+            r"\[0\] is 'b'; expected a",
+        ),
         (
             "study = dict(name='a', seeds=[0], rows=[dict(name='b')],\n"
             '    published=dict(b=dict(mIoU=4)))',
-            'no row has a config; give at least one',
+            'no row has a config; add one to at least',
         ),
         ('study = dict(', r'study\.py: not a config \(SyntaxError'),
     ],
@@ -173,14 +192,18 @@ def test_load_columns(tmp_path):
 @pytest.mark.parametrize(
     ('old', 'new', 'message'),
     [
-        ("name='mIoU1'", "name='acc'", "headings name 'acc' twice"),
-        ("name='mIoU1'", "name='mIoU'", "headings name 'mIoU' twice"),
-        ("name='mIoU1'", "name='sky'", "headings name 'sky' twice"),
-        ("'road', 'sky'", "'road', 'road'", "headings name 'road' twice"),
+        ("name='mIoU1'", "name='acc'", "duplicate heading 'acc'"),
+        ("name='mIoU1'", "name='mIoU'", "duplicate heading 'mIoU'"),
+        ("name='mIoU1'", "name='sky'", "duplicate heading 'sky'"),
+        ("'road', 'sky'", "'road', 'road'", "duplicate heading 'road'"),
         (", key='x'", '', "column 'acc' must set either key or classes"),
         ("classes=['sky']", "classes=['sky'], key='x'", "'mIoU1' must set either"),
         ("classes=['sky']", "classes='sky'", r"columns\[1\]\.classes is 'sky'"),
-        ('road=1', 'raod=1', "figures of 'a' name 'raod'.* from road, sky, mIoU, acc"),
+        (
+            'road=1',
+            'raod=1',
+            "heading 'raod' in .* 'a'; choose from road, sky, mIoU",
+        ),
     ],
 )
 def test_wrong_columns_are_named(tmp_path, old, new, message):
@@ -343,5 +366,5 @@ def test_a_study_with_an_unknown_network_is_one_line(tmp_path, monkeypatch):
     config = 'configs/minent/deeplabv2_r18_toystreets.py'
     text = STUDY.replace("'a.py'", repr(config)).replace('seeds', "network='b9', seeds")
     study = load_study(write(tmp_path, text))
-    with pytest.raises(InputError, match="network 'b9' is not known; choose from"):
+    with pytest.raises(InputError, match="unknown network 'b9'; choose from"):
         plan_runs(study, (0,), tmp_path)

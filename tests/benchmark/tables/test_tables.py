@@ -177,7 +177,7 @@ def test_a_difference_on_paper(monkeypatch):
     assert heading[7:] == ['vs source', '± over seeds', 'p', 'mIoU by seed']
     assert method[7:10] == ['+10.0 [+9.0, +11.0]*', '± 2.0', '0.012']
     assert source[7:10] == ['-', '-', '-']
-    assert 'neither the interval over images' in table.caption()
+    assert '*: significantly different' in table.caption()
     blocks = make_table([0, 1], study=replace(TESTED, block_length=5))
     assert 'interval over blocks of 5 neighbouring images' in blocks.caption()
     row = list(csv.DictReader(io.StringIO(csv_table(table))))[1]
@@ -269,7 +269,7 @@ def test_a_column_may_be_the_mean_of_some_classes():
     'field', [{'classes': ('car',)}, {'columns': (Column('m', classes=['car']),)}]
 )
 def test_a_class_that_the_test_has_not_is_named(field):
-    with pytest.raises(InputError, match=r"classes: 'car' is no class of the test"):
+    with pytest.raises(InputError, match=r"classes: 'car' is not a class of the test"):
         make_table([0], study=replace(STUDY, **field))
 
 

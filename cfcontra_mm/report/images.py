@@ -1,4 +1,4 @@
-"""Sections that show pictures of one seed's runs, from the folders of these runs."""
+"""Sections with images and plots of one seed, made from the folders of its runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from cfcontra_mm.benchmark.results.records import FEATURES, PREDICTIONS
 from cfcontra_mm.engine.training_log import read_curves
 from cfcontra_mm.errors import InputError
 
-from .page import details, figure, paragraphs, picture
+from .page import details, figure, image, paragraphs
 from .source import Source
 
 NUM_IMAGES = 8
@@ -30,8 +30,8 @@ PANEL_WIDTH = 384
 Draw = Callable[[Source], str]
 
 
-def _or_why_not(draw: Draw) -> Draw:
-    """Say in a sentence what is missing."""
+def _explain_missing(draw: Draw) -> Draw:
+    """Show a sentence in place of a section whose data are missing."""
 
     @wraps(draw)
     def section(source: Source) -> str:
@@ -46,21 +46,21 @@ def _or_why_not(draw: Draw) -> Draw:
 def _folders(source: Source) -> dict[str, Path]:
     found = source.folders()
     if not found:
-        raise InputError('the folders of the runs are not here.')
+        raise InputError('the folders of the runs were not found.')
     return found
 
 
-@_or_why_not
+@_explain_missing
 def training_curves(source: Source) -> str:
-    """Losses and validations of every row."""
+    """Show losses and validations of every row."""
     curves = {name: read_curves(folder) for name, folder in _folders(source).items()}
     alt = f'Losses and validation mIoU over the iterations of {", ".join(curves)}'
     return paragraphs(f'Seed {source.seed}.') + figure(draw_curves(curves), alt)
 
 
-@_or_why_not
+@_explain_missing
 def confusion_matrices(source: Source) -> str:
-    """What each row takes every class for."""
+    """Show the confusion matrix of every row."""
     folders = _folders(source)
     config = source.study.test_config()
     classes = class_names(config)
@@ -70,12 +70,12 @@ def confusion_matrices(source: Source) -> str:
     for name, matrix in zip(folders, matrices, strict=True):
         alt = f'Confusion matrix of {name}. {_worst_confusions(matrix, classes)}'
         parts.append(details(name, figure(draw_confusion(matrix, classes), alt)))
-    note = f'Seed {source.seed}. A line holds what the pixels of a class are taken for.'
+    note = f'Seed {source.seed}. Each row shows the predictions for one label.'
     return paragraphs(note) + ''.join(parts)
 
 
 def _worst_confusions(matrix: np.ndarray, classes: tuple[str, ...]) -> str:
-    """The three largest shares off the diagonal, in words."""
+    """Describe the three largest off-diagonal shares in words."""
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     np.fill_diagonal(shares, 0)
     worst = np.argsort(shares, axis=None)[::-1][:3]
@@ -87,9 +87,9 @@ def _worst_confusions(matrix: np.ndarray, classes: tuple[str, ...]) -> str:
     )
 
 
-@_or_why_not
+@_explain_missing
 def image_slider(source: Source) -> str:
-    """Input, ground truth and the prediction of every row, an image at a time."""
+    """Show input, ground truth and the prediction of every row, one image at a time."""
     predictions = {n: folder / PREDICTIONS for n, folder in _folders(source).items()}
     data = load_samples(source.study.test_config(), NUM_IMAGES)
     images = ''.join(
@@ -110,7 +110,7 @@ def _panels(sample: Sample, data: SampleSet, predictions: Mapping[str, Path]) ->
     width = min(PANEL_WIDTH, sample.image.width)
     panels = draw_panels(sample, data.palette, predictions, width)
     return ''.join(
-        f'<figure>{picture(panel, f"{name} of {sample.stem}")}'
+        f'<figure>{image(panel, f"{name} of {sample.stem}")}'
         f'<figcaption>{escape(name)}</figcaption></figure>'
         for name, panel in panels.items()
     )
@@ -125,16 +125,16 @@ def _legend(data: SampleSet) -> str:
     return f'<div class="legend">{entries}</div>'
 
 
-@_or_why_not
+@_explain_missing
 def feature_map(source: Source) -> str:
-    """Pixel features of both domains, before and after adaptation."""
+    """Show the pixel features of both domains, before and after adaptation."""
     paths = {name: folder / FEATURES for name, folder in source.folders().items()}
     found = {name: read_features(path) for name, path in paths.items() if path.exists()}
     if not found:
         return ''
     note = (
-        f'Seed {source.seed}. t-SNE of pixel features of training images of the source '
-        'and validation images of the target; labels only choose and colour them. '
+        f'Seed {source.seed}. t-SNE of pixel features of source training images and '
+        'target validation images; labels only select and colour the pixels. '
         'Distances between clusters mean little.'
     )
     alt = f'Feature maps of {", ".join(found)}: source and target pixels by class'
