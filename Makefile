@@ -48,5 +48,5 @@ tables: .venv
 	$(BIN)/python docs/fill_in.py
 
 clean:
-	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache cfcontra_mm/.mim
+	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache cfcontra_mm/.mim
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -6,7 +6,7 @@ the entry-point group ``cfcontra_mm.methods``.
 """
 
 from . import datasets, engine, evaluation, losses, methods, models, translation
-from .old_names import find_old_modules
+from .old_names import find_old_modules, old_attributes
 from .plugins import load_plugins
 from .version import __version__
 
@@ -23,3 +23,5 @@ __all__ = [
 
 find_old_modules()
 load_plugins()
+
+__getattr__ = old_attributes(__name__)

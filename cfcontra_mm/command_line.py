@@ -7,8 +7,10 @@ import functools
 import re
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TextIO
 
 from mmengine.config import DictAction
 
@@ -31,6 +33,7 @@ def command_line(main: Callable[[], int | None]) -> Callable[[], None]:
 
     @functools.wraps(main)
     def run() -> None:
+        warnings.showwarning = _show_warning
         try:
             status = main()
         except InputError as error:
@@ -50,6 +53,18 @@ def command_line(main: Callable[[], int | None]) -> Callable[[], None]:
         sys.exit(2)
 
     return run
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Print a warning in one line, without the code that it comes from."""
+    print(f'warning: {message}', file=sys.stderr, flush=True)
 
 
 def _leave_group() -> None:

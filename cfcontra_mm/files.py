@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,6 +27,8 @@ def whole_file(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_name(path)
+    if temporary.is_symlink():  # or whoever planted it would choose what is overwritten
+        temporary.unlink()
     try:
         yield temporary
         os.replace(temporary, path)
@@ -48,6 +52,26 @@ def write_whole(path: Path, text: str) -> None:
     """Write a text file atomically, in UTF-8."""
     with whole_file(path) as temporary:
         temporary.write_text(text, encoding='utf-8')
+
+
+def csv_text(rows: Iterable[Sequence[str]]) -> str:
+    """Return rows of cells as CSV; no spreadsheet takes a text for a formula.
+
+    A text that begins as a formula does gets an apostrophe in front, by which
+    spreadsheets know a text; numbers stay as they are.
+    """
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator='\n')
+    writer.writerows([_as_text(cell) for cell in row] for row in rows)
+    return stream.getvalue()
+
+
+def _as_text(cell: str) -> str:
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}" if cell.startswith(tuple('=+-@\t\r')) else cell
+    return cell
 
 
 def file_name(text: str) -> str:

@@ -1,6 +1,9 @@
+import csv
+import io
+
 import pytest
 
-from cfcontra_mm.files import whole_file
+from cfcontra_mm.files import csv_text, temporary_name, whole_file, write_whole
 
 
 def test_the_file_takes_its_name_at_the_end(tmp_path):
@@ -42,3 +45,31 @@ def test_nothing_is_left_where_the_name_cannot_be_taken(tmp_path):
     with pytest.raises(IsADirectoryError), whole_file(taken) as temporary:
         temporary.write_text('whole')
     assert list(tmp_path.iterdir()) == [taken]
+
+
+def test_a_planted_link_is_not_followed(tmp_path):
+    victim = tmp_path / 'victim.txt'
+    victim.write_text('precious')
+    path = tmp_path / 'out' / 'a.txt'
+    path.parent.mkdir()
+    temporary_name(path).symlink_to(victim)
+    write_whole(path, 'new')
+    assert (victim.read_text(), path.read_text()) == ('precious', 'new')
+    path.unlink()
+    path.symlink_to(victim)
+    write_whole(path, 'newer')
+    assert (victim.read_text(), path.read_text()) == ('precious', 'newer')
+    assert not path.is_symlink()
+
+
+@pytest.mark.parametrize(
+    'cell', ['=cmd()', '+1+cmd()', '-2+3', '@SUM(A1)', '\t=1', '+5 %']
+)
+def test_no_spreadsheet_takes_a_text_for_a_formula(cell):
+    assert csv_text([[cell, 'b']]) == f"'{cell},b\n"
+
+
+def test_numbers_and_plain_texts_stay_in_a_csv():
+    cells = ['-0.5', '+1', '1e-3', 'nan', 'a = b', '', 'a,b', '"']
+    (row,) = csv.reader(io.StringIO(csv_text([cells])))
+    assert row == cells

@@ -48,6 +48,9 @@ MOST_COMMON = 8
 SEED = 0
 PERPLEXITY = 30.0
 
+EMBEDDING = ('projection_head.', 'class_centers.')
+"""Weights that a map needs beside those of the backbone."""
+
 
 def collect_features(
     cfg: Config, checkpoint: str, classes: Sequence[str] = (), trust: bool = False
@@ -110,7 +113,8 @@ def load_model(cfg: Config, checkpoint: str, trust: bool = False) -> BaseSegment
     state_dict = weights_of(read_checkpoint(checkpoint, trust=trust))
     model = init_model(cfg, device=get_device())
     check_weights(model, state_dict, checkpoint)
-    missing = [key for key in model.state_dict() if key not in state_dict]
+    needed = [key for key in model.state_dict() if key.startswith(EMBEDDING)]
+    missing = [key for key in needed if key not in state_dict]
     if missing:
         raise InputError(
             f'{checkpoint}: checkpoint does not match the model: {missing[0]} is '

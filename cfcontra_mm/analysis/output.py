@@ -9,6 +9,7 @@ from PIL import Image
 
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.files import whole_file
+from cfcontra_mm.old_names import old_attributes
 
 RESOLUTION = 150
 """Resolution of figures in dots per inch."""
@@ -35,3 +36,6 @@ def write_image(image: Figure | Image.Image, path: Path) -> None:
         raise InputError(
             f'{path}: unsupported output format; use a name that ends in .png'
         ) from error
+
+
+__getattr__ = old_attributes(__name__)

@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from cfcontra_mm.datasets.folders import apply_folders
 from cfcontra_mm.errors import InputError
+from cfcontra_mm.images import open_image
 
 IGNORE_INDEX = 255
 PANEL_WIDTH = 256
@@ -84,7 +85,8 @@ def load_samples(config: Config, count: int) -> SampleSet:
 
 def _load_sample(item: dict[str, Any]) -> Sample:
     path, label = read_label(item)
-    return Sample(path.stem, Image.open(path).convert('RGB'), label)
+    with open_image(path) as image:
+        return Sample(path.stem, image.convert('RGB'), label)
 
 
 def read_label(item: dict[str, Any]) -> tuple[Path, np.ndarray]:
@@ -110,17 +112,8 @@ def read_prediction(
             or the config in classes.
     """
     path = folder / f'{stem}.png'
-    try:
-        with Image.open(path) as image:
-            prediction = np.array(image)
-    except FileNotFoundError as error:
-        raise InputError(
-            f'{path}: no such prediction; write all with tools/test.py --out {folder}'
-        ) from error
-    except (OSError, SyntaxError) as error:
-        raise InputError(
-            f'{path}: truncated or not an image; run the test again'
-        ) from error
+    with open_image(path, f'write all with tools/test.py --out {folder}') as image:
+        prediction = np.array(image)
     if prediction.shape != size:
         shape, label = ('x'.join(map(str, s)) for s in (prediction.shape, size))
         raise InputError(

@@ -1,5 +1,7 @@
 """Run a study and make its table: start the runs as processes, read their results."""
 
+from cfcontra_mm.old_names import old_attributes
+
 from .runs.main import INTERRUPTED, run_study, stopped
 from .runs.overview import overview
 from .runs.plan import plan_runs
@@ -21,3 +23,5 @@ __all__ = [
     'stopped',
     'write_tables',
 ]
+
+__getattr__ = old_attributes(__name__)

@@ -14,6 +14,16 @@ from cfcontra_mm.errors import InputError
 
 from .combination import recombine
 
+PARTS = {
+    **{
+        f'datasets/style_{pair}.py': f'style_pairs/{pair}.py'
+        for pair in ('folders', 'gta2city', 'synthia2city', 'toystreets')
+    },
+    'models/adain_small.py': 'translators/adain_small.py',
+    'models/adain_vgg19.py': 'translators/adain_vgg19.py',
+}
+"""Where files of ``_base_`` are now, by their names in version 0.1."""
+
 
 def open_config(
     path: Path | str,
@@ -39,7 +49,7 @@ def open_config(
         InputError: The file or one of its bases is missing or broken, the network or
             the pair does not fit it, or an override does not.
     """
-    config = _read(_current(Path(path)), network, pair, import_modules)
+    config = _read(current_path(Path(path)), network, pair, import_modules)
     try:
         config.merge_from_dict(dict(overrides or {}))
     except (AttributeError, KeyError, TypeError) as error:
@@ -72,14 +82,16 @@ def _read(
 def _advice(missing: Path) -> str:
     """Say what to do about a missing file; some had other names in version 0.1."""
     folder, base = missing.parent.name, missing.parent.parent
+    if part := PARTS.get(f'{folder}/{missing.name}'):
+        return f'it is now {base / part}'
     if folder in ('datasets', 'models', 'schedules') and (base / 'networks').is_dir():
-        return 'it is now in _base_/networks, pairs, style_pairs or translators'
+        return f'what it set is now in {base}/networks and pairs'
     if now := _present_path(missing):
         return f'it is now {now}'
     return 'give its path from the working directory'
 
 
-def _current(path: Path) -> Path:
+def current_path(path: Path) -> Path:
     """Return the present path of a study, given that of version 0.1."""
     now = None if path.exists() else _present_path(path)
     if now is None:

@@ -34,9 +34,4 @@ __all__ = [
     'read_classes',
 ]
 
-__getattr__ = old_attributes(
-    __name__,
-    {
-        'AdaINStylize': 'cfcontra_mm.translation.AdaINStylize',
-    },
-)
+__getattr__ = old_attributes(__name__)

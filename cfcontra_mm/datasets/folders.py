@@ -10,13 +10,14 @@ import numpy as np
 from mmengine.config import Config, ConfigDict
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
-from PIL import ExifTags, Image
+from PIL import ExifTags
 from prettytable import PrettyTable
 
 from cfcontra_mm.datasets.classes import ClassTable, read_classes
 from cfcontra_mm.datasets.files import IMAGE_SUFFIXES, list_files
 from cfcontra_mm.datasets.transforms import LoadLabels, MapLabels
 from cfcontra_mm.errors import InputError
+from cfcontra_mm.images import open_image
 
 SCANNED_IMAGES = 200
 """Number of images of a folder that ``describe_folders`` opens at most."""
@@ -234,14 +235,9 @@ def _evenly_spaced(dataset: FolderDataset) -> list[dict]:
 
 def _image_size(path: str) -> tuple[int, int]:
     """Read the width and height, rotated as by ``LoadImage``, without decoding."""
-    try:
-        with Image.open(path) as image:
-            turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
-            return image.size[::-1] if turned else image.size
-    except OSError as error:
-        raise InputError(
-            f'{path}: truncated or not an image; restore the file'
-        ) from error
+    with open_image(path) as image:
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+        return image.size[::-1] if turned else image.size
 
 
 def _sizes(infos: list[dict]) -> str:

@@ -12,6 +12,7 @@ from mmseg.registry import TRANSFORMS
 
 from cfcontra_mm.datasets.classes import LABEL_TABLES, UNKNOWN_INDEX, read_classes
 from cfcontra_mm.errors import InputError
+from cfcontra_mm.images import check_header
 
 # What the decoders raise on a file that is truncated or not an image.
 _READ_ERRORS = (OSError, SyntaxError, ValueError, AssertionError, cv2.error)
@@ -28,15 +29,28 @@ class LoadImage(LoadImageFromFile):
     """Load an image with MMCV's ``LoadImageFromFile``, naming a file it cannot read.
 
     Raises:
-        InputError: The file is missing, truncated or not an image.
+        InputError: The file is missing, truncated, not an image or too large.
     """
 
     def transform(self, results: dict) -> dict:
         """Add ``img``, BGR, uint8, (H, W, 3), ``img_shape`` and ``ori_shape``."""
+        path = results['img_path']
         try:
-            return super().transform(results)
+            image = self._decode(fileio.get(path, backend_args=self.backend_args), path)
+        except InputError:
+            raise
         except _READ_ERRORS as error:
-            raise _unreadable(results['img_path'], error) from error
+            raise _unreadable(path, error) from error
+        size = image.shape[:2]
+        return results | dict(img=image, img_shape=size, ori_shape=size)
+
+    def _decode(self, content: bytes, path: str) -> np.ndarray:
+        check_header(content, path)
+        image = mmcv.imfrombytes(
+            content, flag=self.color_type, backend=self.imdecode_backend
+        )
+        assert image is not None
+        return image.astype(np.float32) if self.to_float32 else image
 
 
 @TRANSFORMS.register_module()
@@ -61,7 +75,11 @@ class LoadLabels(LoadAnnotations):
                 'raw labels; score a subset of classes in the evaluator'
             )
         try:
-            label = self._decode(fileio.get(path, backend_args=self.backend_args))
+            content = fileio.get(path, backend_args=self.backend_args)
+            check_header(content, path)
+            label = self._decode(content)
+        except InputError:
+            raise
         except _READ_ERRORS as error:
             raise _unreadable(path, error) from error
         if label is None:

@@ -23,9 +23,4 @@ __all__ = [
     'domain_step',
 ]
 
-__getattr__ = old_attributes(
-    __name__,
-    {
-        'StyleSheetHook': 'cfcontra_mm.translation.StyleSheetHook',
-    },
-)
+__getattr__ = old_attributes(__name__)

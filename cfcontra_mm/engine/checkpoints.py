@@ -1,8 +1,7 @@
-"""Checkpoints: checked against the model, written atomically, their configs not run."""
+"""Checkpoints: checked against the model and written atomically."""
 
 from __future__ import annotations
 
-import ast
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +15,6 @@ from mmengine.hooks import CheckpointHook
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import CheckpointLoader, load_state_dict
-from mmengine.utils import import_modules_from_strings
 from mmseg.apis import init_model
 from mmseg.models import BaseSegmentor, EncoderDecoder
 from mmseg.registry import HOOKS
@@ -25,7 +23,9 @@ from torch import Size, Tensor, nn
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.files import whole_file
 from cfcontra_mm.models.parts import PARTS
-from cfcontra_mm.models.weights import read_checkpoint, weights_of
+from cfcontra_mm.models.weights import read_checkpoint, trust_files, weights_of
+
+from .checkpoint_config import checkpoint_config
 
 PREDICTING = tuple(f'{part}.' for part in PARTS)
 """Prefixes of the weights that a prediction depends on."""
@@ -45,6 +45,7 @@ def use_safe_loading(trust: bool = False) -> None:
     Args:
         trust: Whether the files may hold any Python object.
     """
+    trust_files(trust)
     if not trust:  # for downloads too
         os.environ['TORCH_FORCE_WEIGHTS_ONLY_LOAD'] = '1'
 
@@ -98,83 +99,6 @@ def _difference(model: nn.Module, key: str, own: Size, saved: Size) -> str:
     if head and own[0] == model.num_classes and own[1:] == saved[1:]:
         return f'it was trained for {saved[0]} classes, the config has {own[0]}'
     return f'size mismatch for {key}, {tuple(saved)} instead of {tuple(own)}'
-
-
-def checkpoint_config(
-    checkpoint: dict, name: str | Path, trust: bool = False
-) -> Config:
-    """Return the config that a checkpoint was trained with.
-
-    Args:
-        checkpoint: As :func:`read_checkpoint` gives it.
-        name: Name of the checkpoint, for the messages.
-        trust: Whether the config may run code, as MMEngine's configs can.
-
-    Raises:
-        InputError: There is none, or it cannot be read without ``trust``.
-    """
-    text = checkpoint.get('meta', {}).get('cfg')
-    if not isinstance(text, str):
-        raise InputError(
-            f'{name}: holds no config (meta.cfg); give a checkpoint that '
-            'tools/train.py wrote'
-        )
-    if trust:
-        return Config.fromstring(text, '.py')
-    try:
-        cfg = Config(_literal_config(text))
-        import_modules_from_strings(**cfg.get('custom_imports', dict(imports=[])))
-    except ImportError as error:
-        raise InputError(
-            f'{name}: its config imports what is not installed ({error}); install it'
-        ) from error
-    except (ValueError, SyntaxError) as error:
-        raise InputError(
-            f'{name}: its config is more than plain values ({error}); pass '
-            '--trust-checkpoint if you trust where it comes from'
-        ) from error
-    return cfg
-
-
-class _DictCalls(ast.NodeTransformer):
-    """Turns ``dict(a=1)``, as MMEngine prints configs, into ``{'a': 1}``."""
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        self.generic_visit(node)
-        name = getattr(node.func, 'id', None)
-        if name != 'dict' or node.args or any(k.arg is None for k in node.keywords):
-            raise ValueError(f'line {node.lineno} calls a function')
-        keys: list[ast.expr | None] = [ast.Constant(k.arg) for k in node.keywords]
-        return ast.Dict(keys, [keyword.value for keyword in node.keywords])
-
-
-def _literal_config(text: str) -> dict:
-    """Parse the values of a config's text, which is never run.
-
-    Raises:
-        ValueError: A value is not a literal, or a type names a function by its path.
-    """
-    cfg = {}
-    for statement in ast.parse(text).body:
-        if not isinstance(statement, ast.Assign):
-            raise ValueError(f'line {statement.lineno} is not an assignment')
-        name = ast.unparse(statement.targets[0])
-        cfg[name] = ast.literal_eval(_DictCalls().visit(statement.value))
-    # Registries import what a dotted type names; only registered names are safe.
-    if dotted := _dotted_type([cfg.get('model'), cfg.get('test_pipeline')]):
-        raise ValueError(f'type {dotted}')
-    return cfg
-
-
-def _dotted_type(value: object) -> str | None:
-    """Return the first ``type`` in nested values that is a path instead of a name."""
-    if isinstance(value, dict):
-        if '.' in str(value.get('type', '')):
-            return value['type']
-        value = value.values()
-    elif not isinstance(value, list | tuple):
-        return None
-    return next(filter(None, map(_dotted_type, value)), None)
 
 
 def load_segmentor(path: str | Path, trust: bool = False) -> BaseSegmentor:

@@ -12,7 +12,9 @@ from PIL import Image, ImageOps
 
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.files import whole_file
+from cfcontra_mm.images import open_image
 from cfcontra_mm.models.export import plain_pipeline
+from cfcontra_mm.old_names import old_attributes
 
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
 
@@ -35,6 +37,8 @@ def find_images(source: str | Path, out: str | Path) -> dict[Path, Path]:
     if not source.is_dir():
         raise InputError(f'{source}: no such file or directory')
     found = sorted(p for p in source.rglob('*') if p.suffix.lower() in SUFFIXES)
+    # A process that was killed may have left a hidden part of a file.
+    found = [p for p in found if not p.name.startswith('.')]
     # An earlier run may have written its output into a subfolder.
     found = [p for p in found if out.resolve() not in p.resolve().parents]
     if not found:
@@ -66,8 +70,8 @@ def label_images(model: BaseSegmentor, images: dict[Path, Path]) -> None:
     for path, target in track_iter_progress(list(images.items())):
         try:
             image = _read(path)
-        except (OSError, SyntaxError, ValueError):
-            unreadable.append(str(path))
+        except InputError as error:
+            unreadable.append(str(error))
             continue
         result = inference_model(model, str(path))
         labels = result.pred_sem_seg.data[0].byte().cpu().numpy()
@@ -76,14 +80,14 @@ def label_images(model: BaseSegmentor, images: dict[Path, Path]) -> None:
     print()
     if unreadable:
         raise InputError(
-            f'{", ".join(unreadable)}: truncated or not an image; the other '
-            f'{len(images) - len(unreadable)} are labelled'
+            f'{"; ".join(unreadable)}; the other {len(images) - len(unreadable)} are '
+            'labelled'
         )
 
 
 def _read(path: Path) -> Image.Image:
     """Read an image in RGB; the pipeline's OpenCV would accept a truncated file."""
-    with Image.open(path) as image:
+    with open_image(path, 'restore or remove it') as image:
         return ImageOps.exif_transpose(image).convert('RGB')
 
 
@@ -101,3 +105,6 @@ def _write(
 def _save(image: Image.Image, path: Path) -> None:
     with whole_file(path) as temporary:
         image.save(temporary)
+
+
+__getattr__ = old_attributes(__name__)

@@ -16,6 +16,7 @@ from mmengine.runner import Runner, find_latest_checkpoint
 from cfcontra_mm.config import open_config, run_name
 from cfcontra_mm.datasets.folders import apply_folders, describe_folders
 from cfcontra_mm.errors import InputError
+from cfcontra_mm.old_names import old_attributes
 
 from .amp import enable_amp
 from .checkpoints import use_safe_loading
@@ -217,3 +218,6 @@ def _check_exists(checkpoint: str) -> None:
     """Refuse a missing checkpoint before the data sets are read, which takes long."""
     if '://' not in checkpoint and not Path(checkpoint).is_file():
         raise InputError(f'{checkpoint}: no such checkpoint file')
+
+
+__getattr__ = old_attributes(__name__)

@@ -29,6 +29,4 @@ __all__ = [
     'weighted_self_information',
 ]
 
-__getattr__ = old_attributes(
-    __name__, {'weight_divergence': 'cfcontra_mm.losses.weight_similarity'}
-)
+__getattr__ = old_attributes(__name__)

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
+from cfcontra_mm.old_names import old_attributes
+
 
 def disagreement_map(first: Tensor, second: Tensor) -> Tensor:
     r"""Compute the cosine distance of two predictions at each pixel.
@@ -40,3 +42,6 @@ def weight_similarity(first: Iterable[Tensor], second: Iterable[Tensor]) -> Tens
         for parameters in (first, second)
     )
     return cosine_similarity(w1, w2, dim=0) + 1
+
+
+__getattr__ = old_attributes(__name__)

@@ -290,6 +290,4 @@ def head_logits(
     )
 
 
-__getattr__ = old_attributes(
-    __name__, {'domain_inputs': 'cfcontra_mm.methods.passes.domain_inputs'}
-)
+__getattr__ = old_attributes(__name__)

@@ -25,11 +25,4 @@ __all__ = [
     'TimmFeatures',
 ]
 
-__getattr__ = old_attributes(
-    __name__,
-    {
-        'AdaINStyleTransfer': 'cfcontra_mm.translation.AdaINStyleTransfer',
-        'StylePreprocessor': 'cfcontra_mm.translation.StylePreprocessor',
-        'VGGEncoder': 'cfcontra_mm.translation.VGGEncoder',
-    },
-)
+__getattr__ = old_attributes(__name__)

@@ -9,7 +9,12 @@ from mmseg.models.backbones import ResNet
 from mmseg.registry import MODELS
 from torch import nn
 
-from .weights import load_start, read_weights, torchvision_weights
+from .weights import (
+    is_torchvision_file,
+    load_start,
+    read_weights,
+    torchvision_weights,
+)
 
 IMAGENET_STD = (0.229, 0.224, 0.225)
 """Standard deviation of RGB in [0, 1] with which torchvision normalises images."""
@@ -25,8 +30,9 @@ class DeepLabResNet(ResNet):
         *args: As for mmseg's ``ResNet``.
         weights: Initial weights: ``'torchvision'`` for the ImageNet weights of
             torchvision's ResNet of the same depth, converted to BGR images in
-            [0, 255] minus their mean; or a file of weights for such images, as the
-            published DeepLab and Caffe weights are; ``None`` for random weights.
+            [0, 255] minus their mean; a file that torchvision downloads, converted
+            likewise; or a file of weights for such images, as the published DeepLab
+            and Caffe weights are; ``None`` for random weights.
         **kwargs: As for mmseg's ``ResNet``.
 
     Raises:
@@ -54,6 +60,8 @@ def _read_weights(weights: str, depth: int) -> dict[str, torch.Tensor]:
         state = _for_bgr(torchvision_weights(name, f'ResNet-{depth}', field))
     else:
         state = read_weights(weights, field)
+        if is_torchvision_file(weights, name):
+            state = _for_bgr(state)
     # The published DeepLab files prefix every name with the module that held it.
     prefixes = ('Scale.', 'module.', 'backbone.')
     for prefix in prefixes:

@@ -18,11 +18,19 @@ from torch import Tensor, nn
 from cfcontra_mm.errors import InputError
 
 TRUST = 'pass --trust-checkpoint if you trust where it comes from'
-TENSORS_ALONE = (
-    'if you trust where it comes from, save its tensors alone with '
-    'torch.save(state_dict, FILE)'
-)
-"""Advice about a file of weights that could run code."""
+TENSORS_ALONE = f'{TRUST}, or save its tensors alone with torch.save(state_dict, FILE)'
+"""Advice about a file of initial weights that could run code."""
+
+_trusted = False
+
+
+def trust_files(trust: bool) -> None:
+    """Set whether the files of initial weights may hold any Python object.
+
+    Networks read them when they are built, out of reach of a command's arguments.
+    """
+    global _trusted
+    _trusted = trust
 
 
 def read_checkpoint(
@@ -114,7 +122,7 @@ def read_weights(path: str | Path, field: str) -> dict[str, Tensor]:
         raise InputError(
             f'{path}: no such file or directory; set {field} to a file of weights'
         )
-    return weights_of(read_checkpoint(path, refused=TENSORS_ALONE))
+    return weights_of(read_checkpoint(path, trust=_trusted, refused=TENSORS_ALONE))
 
 
 def load_start(
@@ -144,6 +152,19 @@ def load_start(
         )
     module.load_state_dict(fitting, strict=False)
     MMLogger.get_current_instance().info(f'backbone weights: {name}')
+
+
+def is_torchvision_file(path: str | Path, name: str) -> bool:
+    """Tell whether a file is one that torchvision downloads, by its file name.
+
+    Args:
+        path: The file.
+        name: Name of torchvision's enumeration, such as ``ResNet50_Weights``.
+    """
+    import torchvision  # here, so that all else runs without it
+
+    known = getattr(torchvision.models, name, ())
+    return Path(path).name in {weights.url.rsplit('/', 1)[-1] for weights in known}
 
 
 def torchvision_weights(name: str, network: str, field: str) -> dict[str, Tensor]:

@@ -23,10 +23,4 @@ __all__ = [
     'translate_image',
 ]
 
-__getattr__ = old_attributes(
-    __name__,
-    {
-        'picture_statistics': 'cfcontra_mm.translation.image_statistics',
-        'translate_picture': 'cfcontra_mm.translation.translate_image',
-    },
-)
+__getattr__ = old_attributes(__name__)

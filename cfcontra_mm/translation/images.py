@@ -16,6 +16,7 @@ from torch import Tensor
 
 from cfcontra_mm.config import open_config
 from cfcontra_mm.errors import InputError
+from cfcontra_mm.images import open_image
 from cfcontra_mm.losses.style import Statistics
 from cfcontra_mm.models.weights import read_checkpoint, weights_of
 
@@ -79,14 +80,11 @@ def read_image(path: str) -> np.ndarray:
         The image, RGB, uint8, (H, W, 3).
 
     Raises:
-        InputError: The file is missing, truncated or not an image.
+        InputError: The file is missing, truncated, not an image or too large.
     """
-    try:
-        # OpenCV, which LoadImage uses, accepts truncated images.
-        with Image.open(path) as image:
-            turned = ImageOps.exif_transpose(image)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f'{path}: truncated or not an image') from error
+    # OpenCV, which LoadImage uses, accepts truncated images.
+    with open_image(path) as image:
+        turned = ImageOps.exif_transpose(image)
     if turned.mode.startswith('I'):
         # 16-bit grey, which Pillow would clip instead of scaling it.
         turned = Image.fromarray((np.asarray(turned) // 256).astype(np.uint8))

@@ -3,6 +3,6 @@
 _base_ = './deeplabv2_r101_gta2city.py'
 train_dataloader = dict(
     # An image takes ten seconds of a core.
-    num_workers=16,
+    num_workers=_base_.stylising_workers,
     dataset=dict(source=_base_.stylised_source),
 )

@@ -31,7 +31,9 @@ def test_a_config_that_was_read_serves_as_well(split):
 
 def test_a_missing_prediction_is_named(split):
     (split.predictions / '1.png').unlink()
-    with pytest.raises(InputError, match=r'1\.png: no such prediction; write all'):
+    with pytest.raises(
+        InputError, match=r'1\.png: no such file or directory; write all'
+    ):
         count_confusion(split.config, split.predictions)
 
 

@@ -17,7 +17,6 @@ from torch import nn
 from cfcontra_mm.engine.checkpoints import (
     AtomicLocalBackend,
     check_weights,
-    checkpoint_config,
     dataset_meta,
     use_safe_loading,
 )
@@ -180,40 +179,6 @@ def test_missing_weights(model, share, passes):
     else:
         with pytest.raises(InputError, match=f'keys: {len(gone)} of {len(names)},'):
             check_weights(model, state, 'a.pth')
-
-
-def with_config(text):
-    return dict(meta=dict(cfg=text))
-
-
-def test_config_of_a_checkpoint():
-    cfg = tiny_config('cfcontra')
-    read = checkpoint_config(with_config(cfg.pretty_text), 'a.pth')
-    assert read.to_dict() == cfg.to_dict()
-
-
-@pytest.mark.parametrize(
-    'text',
-    [
-        "import os\nmodel = dict(type='A')",
-        "model = dict(type=__import__('os').system('true'))",
-        "model = dict(type='A', x=[dict(type='os.system', command='true')])",
-        "test_pipeline = [dict(type='subprocess.run')]",
-        'model = dict(**x)',
-        'model = (',
-    ],
-)
-def test_config_that_would_run_code(text):
-    with pytest.raises(InputError, match=r'a\.pth: .*trust-checkpoint'):
-        checkpoint_config(with_config(text), 'a.pth')
-
-
-def test_config_that_is_not_there():
-    with pytest.raises(InputError, match='holds no config'):
-        checkpoint_config(dict(state_dict={}), 'a.pth')
-    text = "custom_imports = dict(imports=['no_such_package'])"
-    with pytest.raises(InputError, match='no_such_package'):
-        checkpoint_config(with_config(text), 'a.pth')
 
 
 def test_dataset_meta():

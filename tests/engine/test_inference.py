@@ -3,6 +3,7 @@ from PIL import Image
 
 from cfcontra_mm.engine.inference import find_images
 from cfcontra_mm.errors import InputError
+from cfcontra_mm.files import temporary_name
 
 
 def image(path):
@@ -42,3 +43,9 @@ def test_two_images_of_one_name(tmp_path):
     image(tmp_path / 'in' / 'x.jpg')
     with pytest.raises(InputError, match=r'x\.png and .*x\.jpg would both'):
         find_images(tmp_path / 'in', tmp_path / 'out')
+
+
+def test_a_hidden_part_of_a_file_is_not_labelled(tmp_path):
+    one = image(tmp_path / 'in' / 'x.png')
+    image(temporary_name(tmp_path / 'in' / 'y.png'))
+    assert list(find_images(tmp_path / 'in', tmp_path / 'out')) == [one]

@@ -19,6 +19,7 @@ from typing import Any
 
 from mmengine.runner import Runner
 
+from cfcontra_mm.old_names import present_module, present_name
 from cfcontra_mm.plugins import GROUP
 
 from .source_file import Reference, Source, read_source
@@ -43,6 +44,8 @@ TRANSLATION = (
     'cfcontra_mm.translation.copy_dataset',
 )
 """Modules that translate a data set into another style."""
+
+OLD_NAMES = 'cfcontra_mm.old_names'
 
 RENDERER = ('cfcontra_mm.toystreets.write',)
 """Modules that write ToyStreets."""
@@ -97,7 +100,8 @@ class SourceTree:
         todo = [*modules, *self._named(settings)]
         while todo:
             module = todo.pop()
-            if module not in found and self._file(module):
+            # Old names lead to what is read under the present ones.
+            if module not in (*found, OLD_NAMES) and self._file(module):
                 found.add(module)
                 todo += self._needs(module)
         return {str(self._file(m)): self._read(m).digest for m in sorted(found)}
@@ -161,6 +165,8 @@ class SourceTree:
 
     def _resolve(self, module: str, name: str | None) -> Reference:
         """Return where a name of a module is defined; None as name is the module."""
+        if moved := present_name(module, name):
+            module, _, name = moved.rpartition('.')
         seen: set[Reference] = {(module, None)}
         while (module, name) not in seen and self._is_package(module):
             seen.add((module, name))
@@ -202,7 +208,7 @@ class SourceTree:
     def _find(self, module: str) -> Path | None:
         if not self._is_read(module):
             return None
-        top, *others = module.split('.')
+        top, *others = (present_module(module) or module).split('.')
         place = self.places[top].joinpath(*others)
         files = (place / '__init__.py', place.with_name(f'{place.name}.py'))
         return next(filter(Path.is_file, files), None)

@@ -8,7 +8,7 @@ from typing import Any
 
 from mmengine.config import ConfigDict
 
-from cfcontra_mm.config import open_config
+from cfcontra_mm.config import current_path, open_config
 from cfcontra_mm.errors import InputError
 
 from .fields import from_dict
@@ -61,6 +61,11 @@ def _on_pair(fields: dict[str, Any], path: Path, pair: str) -> dict[str, Any]:
     kept = {name: value for name, value in fields.items() if name not in PAIR_FIELDS}
     base = path.parent / '_base_' / f'{Path(pair).stem}.py'
     own = _read(base) if base.is_file() else {}
+    if not own and any(row.get('needs') for row in fields.get('rows') or ()):
+        raise InputError(
+            f'--pair {pair}: its preparations are not known; write them into {base}, '
+            'like those beside it'
+        )
     return _renamed(kept, pair) | own | {'pair': pair}
 
 
@@ -72,6 +77,7 @@ def _renamed(fields: dict[str, Any], part: str) -> dict[str, Any]:
 
 def _follow_old_name(path: Path, pair: str | None) -> tuple[Path, str | None]:
     """Return the study and pair that replace a study file of version 0.1."""
+    path = current_path(path)
     name = path.name.replace(f'{OLD_SUFFIX}.py', '.py')
     table = path.parent.parent / 'studies' / name
     if path.exists() or name == path.name or not table.is_file():

@@ -1,5 +1,7 @@
 """Make tables from results: statistics, summaries, selections, table formats."""
 
+from cfcontra_mm.old_names import old_attributes
+
 from .formats import (
     Table,
     csv_table,
@@ -19,3 +21,5 @@ __all__ = [
     'text_table',
     'write_tables',
 ]
+
+__getattr__ = old_attributes(__name__)

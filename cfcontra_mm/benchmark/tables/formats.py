@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +13,7 @@ from prettytable import PrettyTable, TableStyle
 
 from cfcontra_mm.benchmark.results.results_file import read_results
 from cfcontra_mm.benchmark.study import Column, Study
+from cfcontra_mm.files import csv_text
 
 from .statistics import Interval
 from .summary import Difference, Results, Summary, summarize
@@ -320,12 +319,8 @@ def _number(value: float | str | None, digits: int = 1) -> str:
 
 def csv_table(table: Table) -> str:
     """Format a table as CSV: numbers in full, published figures as printed, or ''."""
-    stream = io.StringIO()
     rows = [_csv_row(table, row) for row in table.rows]
-    writer = csv.DictWriter(stream, list(rows[0]), lineterminator='\n')
-    writer.writeheader()
-    writer.writerows(rows)
-    return stream.getvalue()
+    return csv_text([list(rows[0]), *(list(row.values()) for row in rows)])
 
 
 def _csv_row(table: Table, row: Summary) -> dict[str, str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from prettytable import TableStyle
 from cfcontra_mm.benchmark.results.results_file import Result
 from cfcontra_mm.benchmark.study import Study
 from cfcontra_mm.evaluation.selection import History, select_checkpoint, spearman
+from cfcontra_mm.files import csv_text
 
 from .formats import latex, latex_tabular, method_table
 from .summary import Results, table_miou
@@ -135,15 +134,13 @@ def _cells(row: Selections) -> list[str]:
 
 def selection_csv(rows: Sequence[Selections]) -> str:
     """Format the means over seeds as CSV, '' where there is none."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator='\n')
-    writer.writerow(_headings())
+    lines = [_headings()]
     for row in rows:
         values = [_mean(row.miou.get(name, ())) for name in _selectors()]
         values += [_mean(row.rank.get(name, ())) for name in VALIDATORS]
         cells = ['' if math.isnan(value) else f'{value:.6g}' for value in values]
-        writer.writerow([row.name, *cells])
-    return stream.getvalue()
+        lines.append([row.name, *cells])
+    return csv_text(lines)
 
 
 def _selectors() -> list[str]:

@@ -35,3 +35,5 @@ tta_flips = [
     dict(type='RandomFlip', prob=0.0, direction='horizontal'),
     dict(type='RandomFlip', prob=1.0, direction='horizontal'),
 ]
+# Workers that stylise images while they are loaded.
+stylising_workers = 16

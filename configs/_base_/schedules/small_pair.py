@@ -7,3 +7,5 @@ default_hooks = dict(
     finite_loss=dict(interval=20),
 )
 center_images = 200
+# Workers that stylise images while they are loaded.
+stylising_workers = 1

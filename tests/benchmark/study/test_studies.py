@@ -186,3 +186,16 @@ def test_a_study_that_reads_the_parts_of_its_base_by_name(tmp_path):
     message = r'_base_/toystreets\.py: no such .*; it is now .*studies/_base_'
     with pytest.raises(InputError, match=message):
         load_study(tmp_path / 'benchmarks/mine.py')
+
+
+@pytest.mark.parametrize('name', sorted(TABLES))
+def test_the_old_path_of_a_table_goes_with_another_pair(name):
+    with pytest.warns(FutureWarning, match='is now'):
+        study = load_study(Path('configs/benchmarks', f'{name}.py'), pair='toystreets')
+    assert study == load(name, 'toystreets')
+
+
+def test_a_pair_whose_preparations_are_not_known_is_named():
+    message = '--pair nope: its preparations are not known; write them into .*/nope.py'
+    with pytest.raises(InputError, match=message):
+        load('toystreets', 'nope')
