@@ -125,7 +125,7 @@ def wait_until(condition, seconds=30):
 @pytest.mark.parametrize('scheduler', ['ray_cluster', 'slurm'])
 def test_an_interrupt_leaves_no_process_behind(fake, scheduler, request):
     found = request.getfixturevalue(scheduler)
-    fake.configure('method', seconds_per_iter=0.3)
+    fake.configure('method', seconds_per_iter=0.6)
     (run,) = (r for r in plan_runs(fake.study, (0,), fake.out) if r.row == 'method')
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -122,7 +122,7 @@ def test_a_result_that_only_another_study_has_noted_is_kept_too(fake):
 
 def test_after_an_interrupt_the_command_without_it_goes_on(fake, monkeypatch, capsys):
     monkeypatch.setattr(os, 'sched_getaffinity', lambda pid: {0})
-    fake.configure('method', seconds_per_iter=0.1)
+    fake.configure('method', seconds_per_iter=0.3)
     fake.run(only=['method'])
     run = planned(fake)
     show = main.ProgressPrinter.show
