@@ -92,7 +92,7 @@ def test_confusion_matrix(run, tmp_path, options, predictions):
     next(predictions.iterdir()).unlink()
     status, said = run(*arguments)
     assert (status, said.startswith(f'error: {predictions}')) == (2, True)
-    assert 'no such prediction' in said
+    assert 'no such file or directory; write all' in said
 
 
 def test_qualitative(run, tmp_path, options, predictions):
