@@ -21,6 +21,7 @@ from cfcontra_mm.engine.checkpoints import (
     use_safe_loading,
 )
 from cfcontra_mm.errors import InputError
+from cfcontra_mm.models import weights
 from cfcontra_mm.models.weights import read_checkpoint, weights_of
 
 TRANSLATOR = dict(
@@ -119,6 +120,7 @@ def test_config_that_mmengine_would_run_is_dropped(tmp_path):
 def own_loader(monkeypatch):
     monkeypatch.setattr(CheckpointLoader, '_schemes', CheckpointLoader._schemes.copy())
     monkeypatch.setenv('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '0')
+    monkeypatch.setattr(weights, '_trusted', False)
 
 
 def test_mmengine_loads_as_safely(tmp_path, own_loader):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 import time
 from abc import ABC, abstractmethod
@@ -50,6 +51,8 @@ def work(step: Step, tools: Path, folder: Path) -> StepResult:
         )
         return StepResult('failed', 0.0, '', error, '')
     os.chdir(folder)
+    # Ray cancels by SIGINT, which is ignored in what a shell starts in the background.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # A scheduler that assigns GPUs lists them in this variable.
     on_gpu = os.environ.get('CUDA_VISIBLE_DEVICES')
     # A training must not outlive a killed worker: the next one would start in the same
