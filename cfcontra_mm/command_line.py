@@ -5,16 +5,17 @@ from __future__ import annotations
 import argparse
 import functools
 import re
+import signal
 import sys
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 from mmengine.config import DictAction
 
-from cfcontra_mm.errors import InputError
+from cfcontra_mm.errors import InputError, Stopped
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
@@ -26,6 +27,8 @@ USER_ERRORS = re.compile(
 
 def command_line(main: Callable[[], int | None]) -> Callable[[], None]:
     """Decorate a tool's ``main``: turn a user's error into one line, exit status 2.
+
+    After a signal the status is 128 + its number.
 
     Args:
         main: Runs the tool; returns its exit status, or ``None`` for 0.
@@ -43,6 +46,10 @@ def command_line(main: Callable[[], int | None]) -> Callable[[], None]:
             if found is None:
                 raise
             problem = found
+        except Stopped as stop:
+            _stop(stop.number, str(stop))
+        except KeyboardInterrupt:
+            _stop(signal.SIGINT, 'stopped')
         else:
             _leave_group()
             if status:
@@ -53,6 +60,13 @@ def command_line(main: Callable[[], int | None]) -> Callable[[], None]:
         sys.exit(2)
 
     return run
+
+
+def _stop(number: int, message: str) -> NoReturn:
+    """Exit with the status of a process that a signal ended."""
+    print(f'\n{message}', file=sys.stderr, flush=True)
+    _leave_group()
+    sys.exit(128 + number)
 
 
 def _show_warning(

@@ -1,8 +1,9 @@
-"""Files and folders written atomically."""
+"""Files and folders: written atomically, and locked."""
 
 from __future__ import annotations
 
 import csv
+import fcntl
 import io
 import os
 import re
@@ -10,6 +11,9 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
+
+from cfcontra_mm.errors import InputError
 
 
 @contextmanager
@@ -77,3 +81,29 @@ def _as_text(cell: str) -> str:
 def file_name(text: str) -> str:
     """Replace by dashes what a file name should not contain."""
     return re.sub(r'[^\w.-]+', '-', text)
+
+
+@contextmanager
+def locked(path: Path, refusal: str) -> Iterator[TextIO]:
+    """Lock a file, so that only one process at a time holds it.
+
+    Child processes may inherit the lock, which then also guards against those that
+    outlived a killed parent.
+
+    Args:
+        path: The file.
+        refusal: Error message if another process holds the lock.
+
+    Yields:
+        The locked file.
+
+    Raises:
+        InputError: Another process holds the lock.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open('w') as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(refusal) from None
+        yield lock

@@ -138,7 +138,7 @@ ONCE = {
     r'Config\.fromfile\(': {'config/reading.py', 'config/combination.py'},
     r'\.tmp\b': {'files.py'},
     r'except InputError as error:\n +print\(': set(),
-    r'flock\(': {'benchmark/runs/guards.py'},
+    r'flock\(': {'files.py'},
 }
 
 

@@ -2,42 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import TextIO
 
 from cfcontra_mm.errors import InputError
+from cfcontra_mm.files import locked
 
 from .step import Step
-
-
-@contextmanager
-def locked(path: Path, refusal: str) -> Iterator[TextIO]:
-    """Lock a file, so that only one study at a time holds it.
-
-    The processes of the study inherit the lock, so it also guards against those that
-    outlived a killed study.
-
-    Args:
-        path: The file.
-        refusal: Error message if another study holds the lock.
-
-    Yields:
-        The locked file.
-
-    Raises:
-        InputError: Another study holds the lock.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open('w') as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(refusal) from None
-        yield lock
 
 
 @contextmanager

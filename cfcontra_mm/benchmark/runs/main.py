@@ -16,11 +16,12 @@ from cfcontra_mm.benchmark.results.results_file import (
 )
 from cfcontra_mm.benchmark.study import Study
 from cfcontra_mm.benchmark.tables.write import write_tables
+from cfcontra_mm.files import locked
 from cfcontra_mm.toystreets import write_toystreets
 
 from .cluster import Cluster, ClusterPool
 from .feature_step import FeatureStep, missing_features
-from .guards import locked, own_folders, refuse_jobs, terminable
+from .guards import own_folders, refuse_jobs, terminable
 from .plan import choose_runs, distinct_runs, plan_runs
 from .pool import Job, Pool, device_environments, finished_status
 from .preparations import unfinished_needs
