@@ -106,4 +106,6 @@ def locked(path: Path, refusal: str) -> Iterator[TextIO]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise InputError(refusal) from None
+        except OSError:
+            pass  # some network file systems have no locks
         yield lock

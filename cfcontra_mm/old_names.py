@@ -74,6 +74,7 @@ NAMES = {
     },
     'datasets': {'AdaINStylize': 'translation.AdaINStylize'},
     'engine': {'StyleSheetHook': 'translation.StyleSheetHook'},
+    'engine.hooks': {'FiniteLossHook': 'engine.FiniteLossHook'},
     'engine.inference': {
         'find_pictures': 'engine.inference.find_images',
         'label_pictures': 'engine.inference.label_images',

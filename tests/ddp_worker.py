@@ -39,7 +39,8 @@ class SplitParameters(UDASegmentor):
         # One rank alone uses the parameter, each iteration the other one.
         if int(source.labels.sum()) % 2:
             loss = loss + (self.of_rank**3 * level).sum()
-        return super().source_losses(source) | {'loss_split': loss}
+        # A mean over all pixels, labelled or not, which the ranks have as many of.
+        return {'loss_split': loss + source.logits['decode'].square().mean()}
 
     def target_losses(self, target):
         level = target.logits['decode'].mean() + target.images.mean()

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from cfcontra_mm.engine.step import make_passes
-from cfcontra_mm.methods import DomainInputs, UDASegmentor
+from cfcontra_mm.methods import UDASegmentor
 
 from .cases import Case
 from .jobs import RANKS, batch_of, build_still, run_jobs, step_on_ranks
@@ -18,8 +18,9 @@ from .tiny import after_step, build_hooks, gradients, losses_of, merged, summed_
 
 pytestmark = pytest.mark.slow
 DEPENDS = (
-    'the result of passes() depends on the ranks; draw the random numbers of an image '
-    'under seeded_as(sample), and sum over the batch with all_reduce'
+    'a loss or the result of passes() depends on the ranks; draw the random numbers of '
+    'an image under seeded_as(sample), sum over the batch with all_reduce, and divide '
+    'a loss by mean_over_ranks(number of its pixels)'
 )
 Gradients = dict[str, Tensor]
 
@@ -61,15 +62,12 @@ def gradients_of(
 
 
 def loss_of_all_images(model: UDASegmentor, iteration: int) -> Tensor:
-    """Compute the mean loss over ranks, in passes made of all images."""
+    """Compute the loss of one process, in passes made of all images."""
     data = merged(*(batch_of(rank, iteration) for rank in range(RANKS)))
     meta = data['data_samples'][0].metainfo
     passes = make_passes(model, copy.deepcopy(data))
-    losses = [
-        losses_of(model, {n: part_of(p, rank) for n, p in passes.items()}, meta)
-        for rank in range(RANKS)
-    ]
-    return mean([model.parse_losses(of_rank)[0] for of_rank in losses])
+    loss: Tensor = model.parse_losses(losses_of(model, passes, meta))[0]
+    return loss
 
 
 def loss_of_parts(model: UDASegmentor, iteration: int) -> Tensor:
@@ -80,17 +78,6 @@ def loss_of_parts(model: UDASegmentor, iteration: int) -> Tensor:
 def mean(values: list[Tensor]) -> Tensor:
     """Compute the mean of tensors."""
     return reduce(torch.add, values) / len(values)
-
-
-def part_of(inputs: DomainInputs, rank: int) -> DomainInputs:
-    """Return the images of a pass that belong to a rank."""
-    rows = [i for i, s in enumerate(inputs.data_samples) if s.rank == rank]
-    samples = [inputs.data_samples[i] for i in rows]
-    labels, weights = (
-        None if tensor is None else tensor[rows]
-        for tensor in (inputs.labels, inputs.weights)
-    )
-    return DomainInputs(inputs.images[rows], labels, samples, weights)
 
 
 def test_gradients_are_those_of_all_images(

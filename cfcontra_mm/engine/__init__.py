@@ -4,11 +4,18 @@ from cfcontra_mm.old_names import old_attributes
 
 from .checkpoints import AtomicCheckpointHook
 from .ddp import DomainDistributedDataParallel
-from .hooks import FiniteLossHook, SyncStatisticsHook, ValidationRandomStateHook
+from .finite_losses import FiniteLossHook
+from .hooks import (
+    MeanLossesHook,
+    MissedValidationHook,
+    SyncStatisticsHook,
+    ValidationRandomStateHook,
+)
 from .joint_optim import JointOptimWrapper, JointOptimWrapperConstructor
 from .memory_bank import MemoryBankHook
 from .schedule import InverseTimeLR
 from .step import domain_step
+from .stopping import StopHook
 
 __all__ = [
     'AtomicCheckpointHook',
@@ -17,7 +24,10 @@ __all__ = [
     'InverseTimeLR',
     'JointOptimWrapper',
     'JointOptimWrapperConstructor',
+    'MeanLossesHook',
     'MemoryBankHook',
+    'MissedValidationHook',
+    'StopHook',
     'SyncStatisticsHook',
     'ValidationRandomStateHook',
     'domain_step',

@@ -56,7 +56,7 @@ def checkpoint_config(
     if trust:
         return Config.fromstring(text, '.py')
     try:
-        cfg = _literal_config(text)
+        cfg = literal_config(text)
         _import(cfg.get('custom_imports') or {})
         _check_pipeline(cfg.get('test_pipeline') or [])
         _check_model(cfg.get('model') or {})
@@ -139,8 +139,11 @@ class _DictCalls(ast.NodeTransformer):
         return ast.Dict(keys, [keyword.value for keyword in node.keywords])
 
 
-def _literal_config(text: str) -> dict:
+def literal_config(text: str) -> dict:
     """Parse the values of a config's text, which is never run.
+
+    Args:
+        text: The text of a checkpoint's config, as MMEngine prints it.
 
     Raises:
         ValueError: A value is not a literal.

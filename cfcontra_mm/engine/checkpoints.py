@@ -9,7 +9,7 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.dist import is_main_process
+from mmengine.dist import get_world_size, is_main_process
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
 from mmengine.model import BaseTTAModel, is_model_wrapper
@@ -26,6 +26,7 @@ from cfcontra_mm.models.parts import PARTS
 from cfcontra_mm.models.weights import read_checkpoint, trust_files, weights_of
 
 from .checkpoint_config import checkpoint_config
+from .finite_losses import check_before_saving
 
 PREDICTING = tuple(f'{part}.' for part in PARTS)
 """Prefixes of the weights that a prediction depends on."""
@@ -176,8 +177,9 @@ class AtomicCheckpointHook(CheckpointHook):
     """MMEngine's ``CheckpointHook`` for runs that may be killed at any time.
 
     A checkpoint gets its name only when it is complete, and an outdated one is deleted
-    only after ``last_checkpoint`` names the new one. A checkpoint that does not match
-    the model is refused before it is loaded (:func:`check_weights`).
+    only after ``last_checkpoint`` names the new one. Weights that are not finite are
+    not saved (:class:`FiniteLossHook`). A checkpoint that does not match the model is
+    refused before it is loaded (:func:`check_weights`).
 
     Args:
         **kwargs: As for ``CheckpointHook``.
@@ -193,7 +195,20 @@ class AtomicCheckpointHook(CheckpointHook):
             model = model.module
         check_weights(model, weights_of(checkpoint), runner._load_from or 'checkpoint')
 
+    def save_now(self, runner: Runner, iteration: int) -> None:
+        """Save a checkpoint of an iteration that has just ended, unless it exists.
+
+        Raises:
+            InputError: A loss or a weight is not finite.
+        """
+        name = self.filename_tmpl.format(iteration)
+        if Path(self.last_ckpt or '').name != name:
+            meta = dict(epoch=runner.epoch, iter=iteration)
+            self._save_checkpoint_with_step(runner, iteration, meta)
+
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
+        check_before_saving(runner)
+        meta = dict(meta, world_size=get_world_size())
         outdated = self._note_step(runner, step)
         name = self.filename_tmpl.format(step)
         self.last_ckpt = self.file_backend.join_path(self.out_dir, name)

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
-import torch
-from mmengine.dist import all_reduce_params, get_world_size
+from mmengine.dist import (
+    all_reduce,
+    all_reduce_params,
+    broadcast_object_list,
+    get_world_size,
+)
 from mmengine.hooks import Hook
+from mmengine.logging import print_log
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from torch import Tensor, nn
 
 from cfcontra_mm.datasets.domain import keep_random_state
-from cfcontra_mm.errors import InputError
 from cfcontra_mm.models.copied_weights import SegmentorCopy
+from cfcontra_mm.old_names import old_attributes
+
+from .finite_losses import stacked
+from .training_log import read_curves
 
 
 def _norms(model: nn.Module) -> list[nn.Module]:
@@ -59,37 +68,58 @@ class ValidationRandomStateHook(Hook):
 
 
 @HOOKS.register_module()
-class FiniteLossHook(Hook):
-    """Stops a training whose loss is not finite before a checkpoint is saved.
+class MissedValidationHook(Hook):
+    """Makes up the validation that is due at the iteration a training resumes from.
 
-    Args:
-        interval: Iterations between checks; each check waits for the device.
+    A training that was killed during it has a checkpoint of this iteration, but no
+    scores.
     """
 
-    priority = 'VERY_HIGH'
+    priority = 'LOWEST'  # after all hooks have started
 
-    def __init__(self, interval: int) -> None:
-        self.interval = interval
+    def before_train(self, runner: Runner) -> None:
+        """Validate, if it is due and no log has its scores."""
+        if self._is_due(runner) and not self._is_logged(runner):
+            print_log(f'validating iteration {runner.iter}', 'current')
+            runner.val_loop.run()
+
+    def _is_due(self, runner: Runner) -> bool:
+        loop, last = runner.train_loop, runner.iter == runner.max_iters
+        if runner.iter == 0 or runner.val_loop is None:
+            return False
+        due = last or runner.iter % loop.val_interval == 0
+        return bool(due and runner.iter >= loop.val_begin)
+
+    def _is_logged(self, runner: Runner) -> bool:
+        folders = {Path(runner.work_dir), Path(runner._load_from or '').parent}
+        logged = [runner.iter in read_curves(folder).validations for folder in folders]
+        # The folder may look different from another node.
+        answers = [any(logged)]
+        broadcast_object_list(answers)
+        return answers[0]
+
+
+@HOOKS.register_module()
+class MeanLossesHook(Hook):
+    """Averages the logged values over the ranks; each rank's are of its images alone.
+
+    They stay on the device.
+    """
+
+    priority = 'HIGHEST'  # before any hook reads them
 
     def after_train_iter(
         self,
         runner: Runner,
         batch_idx: int,
-        data_batch: dict | None,
-        outputs: dict[str, Tensor | float],
+        data_batch: dict | None = None,
+        outputs: dict[str, Tensor | float] | None = None,
     ) -> None:
-        """Check every logged value.
+        """Replace the values of this rank by their means."""
+        if outputs and get_world_size() > 1:
+            means = stacked(outputs)
+            all_reduce(means, 'mean')
+            outputs.update(zip(outputs, means.unbind(), strict=True))
 
-        Raises:
-            InputError: Some are not finite; the message names them.
-        """
-        due = self.every_n_train_iters(runner, self.interval)
-        if not due and not self.is_last_train_iter(runner):
-            return
-        bad = [k for k, v in outputs.items() if not torch.isfinite(torch.as_tensor(v))]
-        if bad:
-            raise InputError(
-                f'iteration {runner.iter + 1}: {", ".join(bad)} is not finite; lower '
-                'the learning rate or clip the gradient (optim_wrapper.clip_grad), and '
-                f'resume from the last checkpoint in {runner.work_dir}'
-            )
+
+__getattr__ = old_attributes(__name__)

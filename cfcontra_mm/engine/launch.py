@@ -5,21 +5,27 @@ from __future__ import annotations
 import argparse
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from multiprocessing.util import register_after_fork
 from pathlib import Path
+from typing import TextIO
 
 import torch
 from mmengine.config import Config
-from mmengine.dist import init_dist, is_distributed, is_main_process
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.dist import init_dist, is_distributed
+from mmengine.runner import Runner
 
 from cfcontra_mm.config import open_config, run_name
 from cfcontra_mm.datasets.folders import apply_folders, describe_folders
 from cfcontra_mm.errors import InputError
+from cfcontra_mm.files import locked
 from cfcontra_mm.old_names import old_attributes
 
 from .amp import enable_amp
 from .checkpoints import use_safe_loading
+from .resuming import check_resume, check_unused, clear_work_dir, newest_checkpoint
+from .stopping import stoppable
 
 RANK_VARIABLES = {
     'slurm': ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
@@ -30,6 +36,11 @@ RANK_VARIABLES = {
     ),
 }
 """Variables of a launcher for rank, number of processes and local rank."""
+
+BUSY = (
+    '{}: another training is running in it; wait until it has ended, or choose another '
+    '--work-dir'
+)
 
 _MISSING = (
     'sets no {}; give the config of a run, and folders.val_images and '
@@ -139,32 +150,95 @@ def _translate_ranks(launcher: str) -> None:
         os.environ['MASTER_ADDR'] = hosts.split()[0]
 
 
-def train(cfg: Config, resume: str | None, amp: bool, seed: int | None) -> None:
+def train(
+    cfg: Config,
+    resume: str | None,
+    amp: bool,
+    seed: int | None,
+    overwrite: bool = False,
+    debug_nan: str | None = None,
+) -> None:
     """Train a config.
 
     Args:
         cfg: As :func:`setup_config` gives it.
-        resume: Checkpoint to resume from; 'auto' for the last one in the work dir.
+        resume: Checkpoint to resume from; 'auto' for the newest in the work dir.
         amp: Whether to train in mixed precision.
         seed: Random seed; the config's own if ``None``.
+        overwrite: Whether to delete another training in the work dir.
+        debug_nan: File for a batch whose losses are not finite.
 
     Raises:
-        InputError: The batch size does not match the domains' shares of the batch, or
-            the checkpoint does not exist.
+        InputError: The batch size does not match the domains' shares of the batch, the
+            checkpoint does not exist or is of another run, or the work dir is in use.
+        Stopped: A signal has ended the training.
     """
+    _set_options(cfg, amp, seed, debug_nan)
+    rank, ranks = _place(cfg.launcher)
+    start = _resume(cfg, resume, ranks) if resume else None
+    if not overwrite:
+        check_unused(cfg, ranks, start)
+    if cfg.get('load_from'):
+        _check_exists(cfg.load_from)
+    if cfg.get('folders') is not None and rank == 0:
+        print(describe_folders(cfg), flush=True)
+    with ExitStack() as guards:
+        if rank == 0:
+            guards.enter_context(_own_work_dir(Path(cfg.work_dir), overwrite))
+        guards.enter_context(stoppable())
+        Runner.from_cfg(cfg).train()
+
+
+def _set_options(
+    cfg: Config, amp: bool, seed: int | None, debug_nan: str | None
+) -> None:
     _check_batch(cfg.train_dataloader)
     if amp:
         enable_amp(cfg)
     if seed is not None:
         cfg.merge_from_dict(dict(randomness=dict(seed=seed)))
-    if resume:
-        last = find_latest_checkpoint(cfg.work_dir) if resume == 'auto' else resume
-        cfg.resume, cfg.load_from = last is not None, last
-    if cfg.get('load_from'):
-        _check_exists(cfg.load_from)
-    if cfg.get('folders') is not None and is_main_process():
-        print(describe_folders(cfg), flush=True)
-    Runner.from_cfg(cfg).train()
+    if debug_nan:
+        cfg.default_hooks.finite_loss.debug_file = debug_nan
+
+
+@contextmanager
+def _own_work_dir(work_dir: Path, overwrite: bool) -> Iterator[None]:
+    """Lock a work dir; with ``overwrite``, delete the training in it."""
+    with locked(work_dir / '.lock', BUSY.format(work_dir)) as lock:
+        # Else data workers that outlive a killed training would hold it.
+        register_after_fork(lock, _close)
+        if overwrite:
+            clear_work_dir(work_dir)
+        yield
+
+
+def _close(file: TextIO) -> None:
+    file.close()
+
+
+def _resume(cfg: Config, resume: str, ranks: int) -> Path | None:
+    """Set the checkpoint that a training resumes from; return it, if there is one."""
+    if resume == 'auto':
+        start = newest_checkpoint(Path(cfg.work_dir))
+    else:
+        _check_exists(resume)
+        start = Path(resume)
+    if start is None:
+        print(
+            f'{cfg.work_dir} has no checkpoint; starting from iteration 0', flush=True
+        )
+        return None
+    check_resume(start, cfg, ranks)
+    cfg.resume, cfg.load_from = True, str(start)
+    return start
+
+
+def _place(launcher: str) -> tuple[int, int]:
+    """Return the rank of this process and the number of all, before they connect."""
+    names = RANK_VARIABLES.get(launcher, ('RANK', 'WORLD_SIZE'))
+    if launcher == 'none':
+        return 0, 1
+    return int(os.environ[names[0]]), int(os.environ[names[1]])
 
 
 def test(

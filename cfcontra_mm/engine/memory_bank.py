@@ -22,6 +22,7 @@ from cfcontra_mm.methods.passes import DomainInputs, Method, domain_inputs, requ
 from cfcontra_mm.models.class_centers import ClassCenterBank
 
 from .step import unwrapped
+from .stopping import stop_if_asked
 
 
 class _CenterMethod(Method, Protocol):
@@ -50,7 +51,11 @@ class MemoryBankHook(Hook):
         self.max_images = max_images
 
     def before_train(self, runner: Runner) -> None:
-        """Compute the first centers, unless a checkpoint held some."""
+        """Compute the first centers, unless a checkpoint held some.
+
+        Raises:
+            Stopped: A signal has come meanwhile.
+        """
         method = _method(runner)
         if method.class_centers.initialized.any():
             return
@@ -76,6 +81,7 @@ class MemoryBankHook(Hook):
         )
         bar = track_iter_progress((loader, len(loader)))
         for data in bar if is_main_process() else loader:
+            stop_if_asked('the first class centers were not complete')
             batch = method.data_preprocessor(data, training=True)
             with seeded_as(data['data_samples'][0]):
                 inputs = required(domain, domain_inputs(batch, domain))

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from .ranks import mean_over_ranks
+
 
 def class_contrastive_loss(
     features: Tensor,
@@ -19,8 +21,8 @@ def class_contrastive_loss(
         L^i = -\log \frac{\exp(\langle f_i, v_{y_i} \rangle / \tau)}
                          {\sum_k \exp(\langle f_i, v_k \rangle / \tau)}
 
-    averaged over the pixels whose label is a valid class. The features and centers
-    are not normalised here; the caller does that.
+    averaged over the pixels of all ranks whose label is a valid class. The features and
+    centers are not normalised here; the caller does that.
 
     Args:
         features: One feature per row, (P, D).
@@ -53,4 +55,5 @@ def class_contrastive_loss(
     blocked = ~candidates & rows[:, None]
     denominator = logits.masked_fill(blocked, -torch.inf).logsumexp(dim=1)
     loss = (denominator - positive).where(rows, 0)
-    return loss.sum() / rows.sum().clamp(min=1)
+    number = mean_over_ranks(rows.sum())
+    return loss.sum() / number.where(number > 0, 1)

@@ -7,6 +7,8 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.losses import CrossEntropyLoss
 from torch import Tensor, nn
 
+from cfcontra_mm.losses.ranks import mean_over_ranks
+
 
 def supervised_loss(
     head: BaseDecodeHead,
@@ -17,7 +19,8 @@ def supervised_loss(
     """Compute the same losses as mmseg's ``loss_by_feat``, of logits at label size.
 
     mmseg synchronises with the device twice, to count the labelled pixels for the mean
-    and for the accuracy; this function does not.
+    and for the accuracy; this function does not. A cross-entropy that is averaged over
+    the labelled pixels is averaged over those of all ranks.
 
     Args:
         head: Head with its ``loss_decode``, ``sampler`` and ``ignore_index``.
@@ -64,8 +67,10 @@ def _average(
     if criterion.class_weight is not None:
         of_classes = logits.new_tensor(criterion.class_weight, dtype=torch.float32)
         of_pixels = of_classes[labels.where(labelled, 0)]
-        return dict(avg_factor=of_pixels.where(labelled, 0).sum())
-    return dict(avg_factor=labelled.sum()) if criterion.avg_non_ignore else {}
+        return dict(avg_factor=mean_over_ranks(of_pixels.where(labelled, 0).sum()))
+    if criterion.avg_non_ignore:
+        return dict(avg_factor=mean_over_ranks(labelled.sum()))
+    return {}
 
 
 @torch.no_grad()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
-from zipfile import is_zipfile
+from zipfile import BadZipFile, ZipFile, is_zipfile
 
 import numpy as np
 import torch
@@ -52,6 +53,7 @@ def read_checkpoint(
     """
     if not Path(path).is_file():
         raise InputError(f'{path}: no such checkpoint file')
+    _check_sums(path)
     try:
         with torch.serialization.safe_globals(_safe_globals()):
             checkpoint = torch.load(
@@ -65,6 +67,26 @@ def read_checkpoint(
         # On resume MMEngine would run this text, which it no longer writes.
         checkpoint.get('meta', {}).pop('config', None)
     return checkpoint
+
+
+def _check_sums(path: str | Path) -> None:
+    """Verify the checksums of a file of ``torch.save``, which torch ignores.
+
+    Raises:
+        InputError: One is wrong.
+    """
+    if not is_zipfile(path):
+        return  # older formats have none
+    try:
+        with ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (BadZipFile, OSError, EOFError, zlib.error):
+        damaged = 'its directory'
+    if damaged:
+        raise InputError(
+            f'{path}: damaged (wrong checksum of {damaged}); restore it or choose '
+            'another'
+        )
 
 
 def _safe_globals() -> list:

@@ -14,7 +14,10 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     style_sheet=dict(type='StyleSheetHook', num_rows=4),
     finite_loss=dict(type='FiniteLossHook', interval=50),
+    mean_losses=dict(type='MeanLossesHook'),
     validation_random_state=dict(type='ValidationRandomStateHook'),
+    stop=dict(type='StopHook'),
+    missed_validation=dict(type='MissedValidationHook'),
 )
 # One forward and backward for both domains; with device_ids it would refuse the CPU.
 model_wrapper_cfg = dict(type='MMDistributedDataParallel', device_ids=None)

@@ -14,7 +14,10 @@ default_hooks = dict(
     visualization=dict(type='SegVisualizationHook'),
     finite_loss=dict(type='FiniteLossHook', interval=50),
     sync_statistics=dict(type='SyncStatisticsHook'),
+    mean_losses=dict(type='MeanLossesHook'),
     validation_random_state=dict(type='ValidationRandomStateHook'),
+    stop=dict(type='StopHook'),
+    missed_validation=dict(type='MissedValidationHook'),
 )
 # How many images of each domain the first class centers are made of (CFContra).
 center_images = 1000
