@@ -10,7 +10,7 @@ from cfcontra_mm.old_names import MODULES, NAMES
 # Modules whose present names are also the old ones.
 ASKED = {
     *('datasets', 'engine', 'losses', 'models', 'translation', 'methods.base'),
-    *('engine.inference', 'engine.launch', 'losses.discrepancy'),
+    *('engine.hooks', 'engine.inference', 'engine.launch', 'losses.discrepancy'),
     *('benchmark.results', 'benchmark.study', 'benchmark.tables', 'analysis.output'),
 }
 BELOW = {

@@ -79,7 +79,8 @@ class FiniteLossHook(Hook):
             images = _images(data_batch or {})
             self.last = _Losses(runner.iter + 1, tuple(outputs), values, images)
             self.unchecked.append(self.last)
-        if self.every_n_train_iters(runner, self.interval):
+        due = self.every_n_train_iters(runner, self.interval)
+        if due or self.is_last_train_iter(runner):
             self.check(runner, data_batch)
 
     def before_val(self, runner: Runner) -> None:
@@ -173,7 +174,7 @@ def check_before_saving(runner: Runner) -> None:
 def stacked(values: Mapping[str, Tensor | float]) -> Tensor:
     """Stack scalars, (K,), float32, on the device of the last one."""
     scalars = [torch.as_tensor(value).detach().float() for value in values.values()]
-    return torch.stack([scalar.to(scalars[-1].device) for scalar in scalars])
+    return torch.stack([s.reshape(()).to(scalars[-1].device) for s in scalars])
 
 
 def _images(batch: dict) -> list[str]:

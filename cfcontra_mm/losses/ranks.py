@@ -1,6 +1,6 @@
 """Counts that a mean is divided by, over all ranks."""
 
-from mmengine.dist import all_reduce, get_world_size
+import torch.distributed as dist
 from torch import Tensor
 
 
@@ -15,11 +15,10 @@ def mean_over_ranks(count: Tensor) -> Tensor:
         count: A number of this rank, such as that of its labelled pixels; a scalar.
 
     Returns:
-        The mean; ``count`` itself if there is one rank.
+        The mean; ``count`` itself without a process group.
     """
-    ranks = get_world_size()
-    if ranks == 1:
+    if not dist.is_available() or not dist.is_initialized():
         return count
     total = count.detach().clone()
-    all_reduce(total)
-    return total / ranks
+    dist.all_reduce(total)
+    return total / dist.get_world_size()

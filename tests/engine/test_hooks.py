@@ -1,18 +1,14 @@
 import copy
-import math
 import random
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from helpers import build_method, case_of, tiny_config
-from mmengine.hooks import CheckpointHook
-from mmengine.runner import Runner, get_priority
+from helpers import build_method, case_of
+from mmengine.runner import Runner
 
 from cfcontra_mm.contract.jobs import training_config
-from cfcontra_mm.engine import FiniteLossHook, MemoryBankHook, ValidationRandomStateHook
-from cfcontra_mm.errors import InputError
+from cfcontra_mm.engine import MemoryBankHook, ValidationRandomStateHook
 
 IGNORE = 255
 
@@ -205,56 +201,3 @@ def test_validation_leaves_the_random_state():
         hook.after_val(None)
     assert random_state()[:2] == (python, numpy)
     assert torch.equal(torch.get_rng_state(), pytorch)
-
-
-@pytest.fixture
-def iteration(tmp_path):
-    return SimpleNamespace(iter=9, max_iters=30, work_dir=str(tmp_path))
-
-
-@pytest.mark.parametrize('bad', [math.nan, math.inf, -math.inf])
-def test_a_loss_that_is_not_finite_stops_the_training(iteration, bad):
-    outputs = {
-        'loss': torch.tensor(bad),
-        'source.decode.loss_ce': torch.tensor(0.5),
-        'target.decode.loss_ent': bad,
-    }
-    with pytest.raises(InputError) as caught:
-        FiniteLossHook(interval=10).after_train_iter(iteration, 9, {}, outputs)
-    message = str(caught.value)
-    assert 'target.decode.loss_ent' in message
-    assert 'loss_ce' not in message
-    assert 'iteration 10' in message
-    assert iteration.work_dir in message
-    assert '\n' not in message
-
-
-def test_finite_losses_go_on(iteration):
-    hook = FiniteLossHook(interval=1)
-    outputs = {'loss': torch.tensor(1e30), 'acc': torch.tensor([3.0]), 'n': 2}
-    hook.after_train_iter(iteration, 9, {}, outputs)
-
-
-def test_it_looks_every_interval(iteration):
-    hook = FiniteLossHook(interval=4)
-    outputs = {'loss': torch.tensor(math.nan)}
-    hook.after_train_iter(iteration, 9, {}, outputs)
-    iteration.iter = 11
-    with pytest.raises(InputError):
-        hook.after_train_iter(iteration, 11, {}, outputs)
-
-
-def test_it_looks_at_the_last_iteration(iteration):
-    iteration.iter = 29
-    with pytest.raises(InputError):
-        FiniteLossHook(interval=20).after_train_iter(
-            iteration, 29, {}, {'loss': torch.tensor(math.nan)}
-        )
-
-
-def test_it_looks_before_a_checkpoint_is_saved():
-    looks, saves = (get_priority(h.priority) for h in (FiniteLossHook, CheckpointHook))
-    assert looks < saves
-    for folder in ('source_only', 'cfcontra'):
-        hooks = tiny_config(folder).default_hooks
-        assert hooks.checkpoint.interval % hooks.finite_loss.interval == 0

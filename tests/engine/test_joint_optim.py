@@ -16,6 +16,7 @@ from mmengine.optim import build_optim_wrapper
 from torch import nn
 
 from cfcontra_mm.contract.jobs import RANKS, batch_of, still
+from cfcontra_mm.contract.tiny import merged
 from cfcontra_mm.engine import JointOptimWrapper, domain_step
 from cfcontra_mm.engine.amp import enable_amp
 from cfcontra_mm.errors import InputError
@@ -71,7 +72,8 @@ def test_predictions_of_after_the_generators_step_would_differ(start, joint):
 @pytest.mark.slow
 def test_two_ranks_step_as_one_that_alternates(ranks):
     model = still(build_method(tiny_config('adaptsegnet').model))
-    alternate(model, [[batch_of(rank, i) for rank in range(RANKS)] for i in range(5)])
+    batches = [[batch_of(rank, i) for rank in range(RANKS)] for i in range(5)]
+    alternate(model, [[merged(*of_ranks)] for of_ranks in batches])
     expected = weights(model)
     for rank in ranks:
         assert largest_difference(rank['joint'], expected) < TOLERANCE
