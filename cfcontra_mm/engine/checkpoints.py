@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import get_world_size, is_main_process
@@ -68,9 +69,10 @@ def check_weights(
         name: Name of the checkpoint, for the messages.
 
     Raises:
-        InputError: The number of classes or a weight's size differs, or less than
-            ``MIN_COVERAGE`` of the model's weights are there.
+        InputError: The number of classes or a weight's size differs, less than
+            ``MIN_COVERAGE`` of the model's weights are there, or some are not finite.
     """
+    _check_finite(state_dict, name)
     own = {
         key: value.shape
         for key, value in model.state_dict().items()
@@ -85,6 +87,15 @@ def check_weights(
     if len(missing) > (1 - MIN_COVERAGE) * len(own):
         difference = f'missing keys: {len(missing)} of {len(own)}, such as {missing[0]}'
         raise _mismatch(name, difference)
+
+
+def _check_finite(state_dict: Mapping[str, Tensor], name: str) -> None:
+    bad = [k for k, v in state_dict.items() if not torch.isfinite(v).all()]
+    if bad:
+        raise InputError(
+            f'{name}: {len(bad)} weights are not finite, such as {bad[0]}; choose an '
+            'earlier checkpoint'
+        )
 
 
 def _mismatch(name: str, difference: str) -> InputError:

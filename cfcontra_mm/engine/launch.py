@@ -25,7 +25,7 @@ from cfcontra_mm.old_names import old_attributes
 from .amp import enable_amp
 from .checkpoints import use_safe_loading
 from .resuming import check_resume, check_unused, clear_work_dir, newest_checkpoint
-from .stopping import stoppable
+from .stopping import deaf_children, stoppable
 
 RANK_VARIABLES = {
     'slurm': ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
@@ -272,7 +272,8 @@ def test(
                 raise InputError(f'--tta: the config sets no {key}')
         cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
         cfg.model = dict(cfg.tta_model, module=cfg.model)
-    Runner.from_cfg(cfg).test()
+    with deaf_children():
+        Runner.from_cfg(cfg).test()
 
 
 def _check_batch(loader: dict) -> None:

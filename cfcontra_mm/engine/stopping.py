@@ -52,8 +52,7 @@ _signals = _Signals()
 def stoppable() -> Iterator[None]:
     """Note signals instead of dying from them, for :class:`StopHook`.
 
-    Signals that are ignored stay so: ``nohup`` ignores SIGHUP. Processes that are
-    forked meanwhile, such as data workers, leave the signals to this one.
+    Signals that are ignored stay so: ``nohup`` ignores SIGHUP.
     """
     global _signals
     _signals = _Signals()
@@ -61,16 +60,32 @@ def stoppable() -> Iterator[None]:
     heeded = [n for n, handler in previous.items() if handler != signal.SIG_IGN]
     for number in heeded:
         signal.signal(number, _signals.note)
-    register_after_fork(_signals, _leave_to_parent)  # for as long as this object lives
     try:
-        yield
+        with deaf_children():
+            yield
     finally:
         for number in heeded:
             signal.signal(number, previous[number])
         _signals = _Signals()
 
 
-def _leave_to_parent(_: _Signals) -> None:
+class _Period:
+    """While such an object lives, child processes are deaf to signals."""
+
+
+@contextmanager
+def deaf_children() -> Iterator[None]:
+    """Let processes that are forked in a block leave signals to this one.
+
+    Ctrl-C and schedulers signal data workers too, whose end would be an error.
+    """
+    period = _Period()
+    register_after_fork(period, _leave_to_parent)
+    yield
+    del period
+
+
+def _leave_to_parent(_: _Period) -> None:
     """Let a child process obey no signal but its parent's."""
     # By the mask, as torch sets handlers of its own in data workers.
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)

@@ -168,6 +168,15 @@ def test_other_width(model):
         check_weights(model, state, 'a.pth')
 
 
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+def test_weights_that_are_not_finite(model, value):
+    weight = model.state_dict()['backbone.conv1.weight'].clone()
+    weight[0, 0, 0, 0] = value
+    state = dict(model.state_dict(), **{'backbone.conv1.weight': weight})
+    with pytest.raises(InputError, match=r'a\.pth: 1 weights are not finite.*conv1'):
+        check_weights(model, state, 'a.pth')
+
+
 @pytest.mark.parametrize(('share', 'passes'), [(0.04, True), (0.06, False)])
 def test_missing_weights(model, share, passes):
     # The method's own modules must not count for or against.
