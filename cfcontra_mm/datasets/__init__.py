@@ -1,6 +1,5 @@
 """Data sets, label tables, sampling of the two domains, and transforms."""
 
-from cfcontra_mm.datasets.check_data import check_data
 from cfcontra_mm.datasets.cityscapes import RawCityscapesDataset
 from cfcontra_mm.datasets.classes import ClassTable, read_classes
 from cfcontra_mm.datasets.domain import DomainDataset, DomainSampler, Draw
@@ -31,7 +30,6 @@ __all__ = [
     'RawCityscapesDataset',
     'SYNTHIADataset',
     'apply_folders',
-    'check_data',
     'read_classes',
 ]
 

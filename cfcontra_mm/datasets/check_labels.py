@@ -26,8 +26,8 @@ MAX_IGNORED = 0.5
 
 LAST_TRAIN_ID = 18
 
-MAX_VOID_IDS = 4
-"""Number of different ids up to 18 without a class that real label ids may have."""
+MAX_VOID, MAX_VOID_IDS = 0.25, 4
+"""Share of the pixels, and number of ids, without a class in label ids up to 18."""
 
 
 class LabelReader:
@@ -162,16 +162,18 @@ def _check_range(path: str, counts: np.ndarray, classes: int) -> None:
 def _check_train_ids(place: str, values: np.ndarray, reader: LabelReader) -> None:
     """Refuse trainIds where Cityscapes' ids are expected.
 
-    Real ids nearly always exceed 18 (vegetation, sky, car), and most pixels have a
-    class. TrainIds never exceed 18, and road, sidewalk and building, 0 to 2, are ids
-    of no class.
+    Ids nearly always exceed 18 (vegetation, sky, car), and most pixels have a class.
+    TrainIds never exceed 18, and road, sidewalk and building, 0 to 2, are ids of no
+    class.
     """
     if not any(step.source == 'cityscapes' for step in reader.maps):
         return
     ids = values[:IGNORE_INDEX]
     void = ids[LABEL_TABLES['cityscapes'][:IGNORE_INDEX] == IGNORE_INDEX]
-    mostly_void = 2 * void.sum() >= ids.sum() or np.count_nonzero(void) > MAX_VOID_IDS
-    if ids.any() and not ids[LAST_TRAIN_ID + 1 :].any() and mostly_void:
+    much_void = (
+        void.sum() > MAX_VOID * ids.sum() or np.count_nonzero(void) > MAX_VOID_IDS
+    )
+    if much_void and not ids[LAST_TRAIN_ID + 1 :].any():
         raise InputError(
             f'{place}: the label values {_listed(values)} look like trainIds, not '
             'label ids; use the labels as downloaded, or remove MapLabels from the '
