@@ -96,7 +96,7 @@ class Part:
             refuse_labels(dataset)
         self.left_out: str = getattr(dataset, 'left_out', '')
         self.classes = tuple(dataset.metainfo.get('classes') or ())
-        self.infos = [dataset.get_data_info(index) for index in range(len(dataset))]
+        self.infos: list[dict] = dataset.data_list
         self.folders: Mapping[str, str] = dataset.data_prefix
         self.reader = LabelReader([] if is_target else node.get('pipeline') or [])
 

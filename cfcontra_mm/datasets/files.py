@@ -54,13 +54,14 @@ def list_files(folder: str, suffixes: Sequence[str], field: str) -> Listing:
         raise InputError(f'{folder}: no such folder; set {field} to an existing one')
     wanted = tuple(suffix.lower() for suffix in suffixes)
     files, left_out = [], []
+    start = len(osp.join(folder, ''))
     try:
         for entry in _walk(folder):
             name = entry.name.lower()
             if name.endswith(wanted) and _is_file(entry):
-                files.append(osp.relpath(entry.path, folder))
+                files.append(entry.path[start:])
             elif name.endswith((*wanted, *IMAGE_SUFFIXES, *FOREIGN_SUFFIXES)):
-                left_out.append(osp.relpath(entry.path, folder))
+                left_out.append(entry.path[start:])
     except OSError as error:
         raise InputError(
             f'{error.filename}: cannot be listed ({error.strerror}); check {field}'
@@ -92,31 +93,35 @@ def _is_file(entry: os.DirEntry) -> bool:
     return entry.is_file(follow_symlinks=False) or osp.isfile(entry.path)
 
 
-def report_left_out(left_out: Collection[str], kept: int, folder: str) -> str:
+def report_left_out(
+    lost: Sequence[str], kept: int, folder: str, twins: Sequence[str] = ()
+) -> str:
     """Name what is left out of a data set, in the log too.
 
     Args:
-        left_out: Paths of the files.
+        lost: Paths of files that are left out.
         kept: Number of files that are read.
         folder: The folder of the images.
+        twins: Paths of further files of images that are read.
 
     Returns:
         One line, empty if nothing is left out.
 
     Raises:
-        InputError: More than ``MAX_LEFT_OUT`` of all is left out.
+        InputError: More than ``MAX_LEFT_OUT`` of all is lost.
     """
+    left_out = [*sorted(lost), *sorted(twins)]
     if not left_out:
         return ''
-    first = ', '.join(sorted(left_out)[:NAMED])
+    first = ', '.join(left_out[:NAMED])
     more = f' and {len(left_out) - NAMED} more' if len(left_out) > NAMED else ''
     line = f'{folder}: {len(left_out)} left out, {kept} read: {first}{more}'
-    if len(left_out) > MAX_LEFT_OUT * (len(left_out) + kept):
+    if len(lost) > MAX_LEFT_OUT * (len(lost) + kept):
         raise InputError(
             f'{line}; that is more than {MAX_LEFT_OUT:.0%}: restore the images, or '
             'move away what has none'
         )
-    print_log(f'warning: {line}', 'current', logging.WARNING)
+    print_log(line, 'current', logging.WARNING)
     return line
 
 
@@ -153,8 +158,8 @@ class PairedFiles(BaseSegDataset):
             place = self.data_prefix['seg_map_path']
             _check_all_there(names, labels, place, self.seg_map_suffix, 'label')
         if not self.ann_file:
-            left_out = self._left_out(listing, images, labels or {})
-            self.left_out = report_left_out(left_out, len(images), folder)
+            lost, twins = self._left_out(listing, images, labels or {})
+            self.left_out = report_left_out(lost, len(images), folder, twins)
         return [self._info(images[n], labels[n] if labels else None) for n in names]
 
     def _labels(self) -> dict[str, str] | None:
@@ -175,14 +180,23 @@ class PairedFiles(BaseSegDataset):
 
     def _left_out(
         self, listing: Listing, images: Mapping[str, str], labels: Mapping[str, str]
-    ) -> list[str]:
-        """Return the images that are not read and the labels without an image."""
+    ) -> tuple[list[str], list[str]]:
+        """Return the images and labels that are not read, and twins of read images."""
         folder = self.data_prefix['img_path']
-        strange = [osp.join(folder, name) for name in listing.left_out]
+        found = [
+            (self._name(file), osp.join(folder, file)) for file in listing.left_out
+        ]
         if labels and _is_within(self.data_prefix['seg_map_path'], folder):
-            strange = []  # other label files of the data set
-        known = {*images, *map(_stem, listing.left_out), *self.unpaired}
-        return strange + [path for name, path in labels.items() if name not in known]
+            found = []  # other label files of the data set
+        known = {*images, *self.unpaired, *(name for name, _ in found)}
+        lost = [path for name, path in found if name not in images]
+        lost += [path for name, path in labels.items() if name not in known]
+        return lost, [path for name, path in found if name in images]
+
+    def _name(self, file: str) -> str:
+        """Return the name by which an image that is not read would have a label."""
+        ending = self.img_suffix[: self.img_suffix.rfind('.')]
+        return osp.splitext(file)[0].removesuffix(ending)
 
     def _info(self, image: str, label: str | None) -> dict:
         """Return what MMSegmentation's transforms expect about an image."""
@@ -216,10 +230,6 @@ def _check_all_there(
             f'of {len(names)} are missing); complete the download or remove their '
             'counterparts'
         )
-
-
-def _stem(name: str) -> str:
-    return osp.splitext(name)[0]
 
 
 def _is_within(path: str, folder: str) -> bool:
