@@ -65,17 +65,19 @@ def check_data(cfg: Config) -> str:
         InputError: A file is missing, cannot be read, or is not what the settings say,
             or the data sets overlap.
     """
-    parts = [Part(name, node) for name, node in _named_nodes(cfg)]
+    nodes = dict(_named_nodes(cfg))
+    absent = [] if _is_there(nodes.get('test')) else [nodes.pop('test')]
+    parts = [Part(name, node) for name, node in nodes.items()]
     files = stat_files(path for part in parts for path in part.files())
     weights = _class_weights(cfg)
-    nodes = [(part.name, part.node) for part in parts]
     key = fingerprint((nodes, weights, cfg.get('labelled_target')), files)
     report = read_report(key)
     if report is None:
         _refuse_overlap(parts, files, cfg)
         report = _report(parts, weights)
         keep_report(key, report)
-    return report
+    missing = [f'warning: test: no folder {_folder(node)}' for node in absent]
+    return '\n'.join([report, *missing])
 
 
 class Part:
@@ -127,6 +129,16 @@ def _named_nodes(cfg: Config) -> Iterator[tuple[str, dict]]:
         if node is not None and node not in seen:
             seen.append(node)
             yield from _leaves(name, node)
+
+
+def _is_there(node: dict | None) -> bool:
+    """Tell whether there is no test set or its folder exists: training needs none."""
+    return node is None or os.path.isdir(_folder(node))
+
+
+def _folder(node: dict) -> str:
+    prefix = (node.get('data_prefix') or {}).get('img_path') or ''
+    return os.path.join(node.get('data_root') or '', prefix)
 
 
 def _leaves(name: str, node: Any) -> Iterator[tuple[str, dict]]:

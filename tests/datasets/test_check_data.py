@@ -230,6 +230,19 @@ def test_data_sets_that_overlap_are_refused(place, share, names):
         check_data(cfg)
 
 
+def test_a_test_set_that_is_not_there_is_no_fault_in_training(place):
+    cfg = raw_cfg(place)
+    test = cfg.test_dataloader.to_dict()
+    test['dataset']['data_root'] = '/nowhere'
+    cfg.test_dataloader = test
+    last = check_data(cfg).splitlines()[-1]
+    assert last == 'warning: test: no folder /nowhere/leftImg8bit/val'
+    test['dataset']['data_root'] = str(place / 'city')
+    test['dataset']['data_prefix'] = dict(img_path='leftImg8bit/val')
+    cfg.test_dataloader = test
+    assert f'test: 3 images, 8x6 ({place}' in check_data(cfg)
+
+
 def test_the_oracle_passes(place):
     cfg = raw_cfg(place)
     cfg.train_dataloader.dataset.source = cfg.labelled_target
