@@ -92,7 +92,9 @@ def name_errors(path: str | Path, advice: str = RESTORE) -> Iterator[None]:
             f'{path}: larger than {MAX_PIXELS} pixels; {advice}'
         ) from error
     except DECODE_ERRORS as error:
-        raise InputError(f'{path}: truncated or not an image; {advice}') from error
+        reason = getattr(error, 'strerror', None)  # of the system, not of a decoder
+        found = f'cannot be read ({reason})' if reason else 'truncated or not an image'
+        raise InputError(f'{path}: {found}; {advice}') from error
 
 
 def read_header(path: str | Path) -> Header:

@@ -76,6 +76,16 @@ def test_what_is_not_an_image_is_named(reader, content, tmp_path):
         READERS[reader](path)
 
 
+@pytest.mark.parametrize('reader', READERS)
+def test_what_the_system_does_not_read_is_named(reader, tmp_path):
+    path = tmp_path / 'a.png'
+    path.mkdir()
+    with pytest.raises(
+        InputError, match=r'a\.png: cannot be read \(Is a directory\); '
+    ):
+        READERS[reader](path)
+
+
 def test_the_largest_image_passes():
     check_content(bomb(1, MAX_PIXELS))
     with pytest.raises(Image.DecompressionBombError):

@@ -21,7 +21,8 @@ def fingerprint(settings: object, files: Mapping[str, os.stat_result]) -> str:
     """
     digest = hashlib.sha256(f'{__version__}\n{settings!r}'.encode())
     for path, status in files.items():
-        digest.update(f'{path}\0{status.st_size}\0{status.st_mtime_ns}\n'.encode())
+        line = f'{path}\0{status.st_size}\0{status.st_mtime_ns}\n'
+        digest.update(line.encode(errors='surrogateescape'))
     return digest.hexdigest()
 
 
@@ -39,7 +40,7 @@ def keep_report(key: str, report: str) -> None:
         # The runs of a study may begin at the same moment.
         with locked(_file('lock'), 'another run writes it'):
             write_whole(_file(key), report)
-    except (OSError, InputError):
+    except (OSError, ValueError):  # also if another run holds the lock
         return
 
 

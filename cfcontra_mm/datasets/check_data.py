@@ -145,6 +145,10 @@ def _leaves(name: str, node: Any) -> Iterator[tuple[str, dict]]:
     if isinstance(node, (list, tuple)):
         for number, part in enumerate(node):
             yield from _leaves(f'{name}[{number}]' if len(node) > 1 else name, part)
+    elif not isinstance(node, dict) or 'type' not in node:
+        raise InputError(
+            f'{name}: must be the config of a data set, with its type, not {node!r}'
+        )
     elif node['type'] == 'DomainDataset':
         for domain in DOMAINS:
             whole = domain if name == 'training' else f'{name} {domain}'

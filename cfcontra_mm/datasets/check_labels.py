@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -38,13 +39,8 @@ class LabelReader:
     """
 
     def __init__(self, pipeline: Sequence[dict]) -> None:
-        kinds = (MMCVLoadAnnotations, MapLabels)
         with DefaultScope.overwrite_default_scope('mmseg'):
-            built = [
-                TRANSFORMS.build(step)
-                for step in pipeline
-                if issubclass(TRANSFORMS.get(step['type']) or object, kinds)
-            ]
+            built = [TRANSFORMS.build(step) for step in pipeline if _is_read(step)]
         self.loads: list[BaseTransform] = [
             step for step in built if isinstance(step, MMCVLoadAnnotations)
         ]
@@ -91,6 +87,13 @@ class LabelReader:
         return [
             ', '.join(map(str, np.flatnonzero(table == index))) for index in range(256)
         ]
+
+
+def _is_read(step: dict) -> bool:
+    """Tell whether a transform reads or maps labels."""
+    kind = step.get('type')
+    kind = TRANSFORMS.get(kind) if isinstance(kind, str) else kind
+    return inspect.isclass(kind) and issubclass(kind, MMCVLoadAnnotations | MapLabels)
 
 
 def _histogram(label: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,12 +31,17 @@ def in_threads(
     Returns:
         The results, in order. The first exception is raised.
     """
-    console = Console(stderr=True)
+    bar = functools.partial(
+        track,
+        description=what,
+        total=len(items),
+        console=Console(stderr=True),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )
     with ThreadPoolExecutor(THREADS) as pool:
         try:
-            done = pool.map(read, items)
-            hidden = not sys.stderr.isatty()
-            return list(track(done, what, len(items), console=console, disable=hidden))
+            return list(bar(pool.map(read, items)))
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

@@ -275,6 +275,24 @@ def test_lists_and_wrappers_are_looked_into(place):
         check_data(cfg)
 
 
+@pytest.mark.parametrize('node', [5, 'data', dict(data_root='x'), [3]])
+@pytest.mark.parametrize('domain', ['source', 'target'])
+def test_what_is_no_data_set_is_refused(place, domain, node):
+    cfg = raw_cfg(place).to_dict()
+    cfg['train_dataloader']['dataset'][domain] = node
+    with pytest.raises(
+        InputError, match=rf'{domain}: must be the config of a data set'
+    ):
+        check_data(Config(cfg))
+
+
+def test_names_in_any_encoding_pass(place):
+    name = os.fsdecode(b'\xff.png')
+    for folder in ('images', 'labels'):
+        (place / 'gta5' / folder / '00001.png').rename(place / 'gta5' / folder / name)
+    assert check_data(raw_cfg(place)) == check_data(raw_cfg(place))
+
+
 def test_other_classes_are_refused(place):
     cfg = raw_cfg(place)
     metainfo = dict(classes=('car', 'road'), palette=[[0, 0, 0], [1, 1, 1]])
