@@ -388,6 +388,14 @@ class TestCache:
         with pytest.raises(InputError, match='truncated'):
             check_data(raw_cfg(place))
 
+    def test_a_changed_file_of_the_same_size_is_read_again(self, place):
+        check_data(raw_cfg(place))
+        size = (place / LABEL).stat().st_size
+        relabel(place / LABEL, 77)
+        assert (place / LABEL).stat().st_size == size
+        with pytest.raises(InputError, match='label value 77'):
+            check_data(raw_cfg(place))
+
     def test_a_changed_setting_is_checked_again(self, place, read):
         check_data(raw_cfg(place))
         cfg = raw_cfg(place)
