@@ -3,22 +3,56 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
-from PIL import Image
+import cv2
+import numpy as np
+from PIL import ExifTags, Image
 
 from cfcontra_mm.errors import InputError
 
 MAX_PIXELS = 178_956_970
 """Pixels of the largest image that is decoded, Pillow's own limit: 0.5 GB in RGB."""
 
+DECODE_ERRORS = (OSError, SyntaxError, ValueError, AssertionError, cv2.error)
+"""What decoders raise on a file that is truncated or not an image."""
+
+ENDINGS = dict(PNG=b'IEND\xaeB`\x82', JPEG=b'\xff\xd9', MPO=b'\xff\xd9')
+"""The last bytes of a whole file, by Pillow's name of the format."""
+
+TAIL = 16
+"""Number of bytes at the end of a file among which its ending is looked for."""
+
+RESTORE = 'restore the file'
+
+
+class Header(NamedTuple):
+    """What the header of an image file says.
+
+    Attributes:
+        size: Width and height, not rotated.
+        turned: Whether its EXIF data exchange width and height.
+        mode: Pillow's mode, such as ``'RGB'``.
+        format: Pillow's name of the format, such as ``'PNG'``.
+    """
+
+    size: tuple[int, int]
+    turned: bool
+    mode: str
+    format: str
+
+    @property
+    def shown_size(self) -> tuple[int, int]:
+        """Width and height, rotated as :func:`read_image` and ``LoadImage`` rotate."""
+        return self.size[::-1] if self.turned else self.size
+
 
 @contextmanager
-def open_image(
-    path: str | Path, advice: str = 'restore the file'
-) -> Iterator[Image.Image]:
+def open_image(path: str | Path, advice: str = RESTORE) -> Iterator[Image.Image]:
     """Open an image, whose pixels are decoded within the block.
 
     Args:
@@ -31,44 +65,122 @@ def open_image(
     Raises:
         InputError: The file is missing, truncated, not an image or too large.
     """
+    with name_errors(path, advice), Image.open(path) as image:
+        _check_size(image)
+        yield image
+
+
+@contextmanager
+def name_errors(path: str | Path, advice: str = RESTORE) -> Iterator[None]:
+    """Turn what reading an image file raises into one line.
+
+    Args:
+        path: The file.
+        advice: What to do about it.
+
+    Raises:
+        InputError: The file is missing, truncated, not an image or too large.
+    """
     try:
-        with Image.open(path) as image:
-            _check_size(image)
-            yield image
+        yield
     except FileNotFoundError as error:
         raise InputError(f'{path}: no such file or directory; {advice}') from error
     except InputError:
         raise
     except Image.DecompressionBombError as error:
-        raise InputError(f'{path}: {_too_large(advice)}') from error
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f'{path}: truncated or not an image; {advice}') from error
+        raise InputError(
+            f'{path}: larger than {MAX_PIXELS} pixels; {advice}'
+        ) from error
+    except DECODE_ERRORS as error:
+        reason = getattr(error, 'strerror', None)  # of the system, not of a decoder
+        found = f'cannot be read ({reason})' if reason else 'truncated or not an image'
+        raise InputError(f'{path}: {found}; {advice}') from error
 
 
-def check_header(content: bytes, path: str) -> None:
-    """Check the size of an image before another library decodes it.
-
-    Args:
-        content: The file's bytes; what is not an image is left to the decoder.
-        path: The file, for the message.
+def read_header(path: str | Path) -> Header:
+    """Read the header of an image file without decoding its pixels.
 
     Raises:
-        InputError: The image is too large.
+        InputError: The file is missing, truncated, not an image or too large.
+    """
+    with name_errors(path), open(path, 'rb') as file, Image.open(file) as image:
+        header = Header(image.size, _is_turned(image), image.mode, image.format or '')
+        file.seek(max(0, file.seek(0, io.SEEK_END) - TAIL))
+        check_whole(image, file.read())
+        return header
+
+
+def _is_turned(image: Image.Image) -> bool:
+    """Tell whether EXIF data before the pixels exchange width and height.
+
+    ``getexif`` would decode a PNG to look for data behind its pixels.
+    """
+    exif = Image.Exif()
+    try:
+        exif.load(image.info.get('exif', b''))
+        return exif.get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
+    except (*DECODE_ERRORS, struct.error):  # which OpenCV overlooks
+        return False
+
+
+def read_image(path: str | Path, advice: str = RESTORE) -> np.ndarray:
+    """Read an image as ``LoadImage`` does by default, in RGB.
+
+    It is rotated as its EXIF data say; 16 bits are scaled to 8, a palette becomes
+    colours, and transparency is left out.
+
+    Args:
+        path: The image file.
+        advice: What to do about a file that cannot be read, for the message.
+
+    Returns:
+        The image, RGB, uint8, (H, W, 3).
+
+    Raises:
+        InputError: The file is missing, truncated, not an image or too large.
+    """
+    with name_errors(path, advice):
+        content = Path(path).read_bytes()
+        check_content(content)
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+        if image is None:
+            raise ValueError('cannot be decoded')
+        return np.ascontiguousarray(image[..., ::-1])
+
+
+def check_content(content: bytes) -> None:
+    """Check a file before a library decodes it that would fill the memory.
+
+    Some versions of OpenCV return the upper part of a truncated image. What Pillow
+    cannot open is left to the decoder.
+
+    Args:
+        content: The file's bytes.
+
+    Raises:
+        Image.DecompressionBombError: The image is too large.
+        OSError: The image is truncated. :func:`name_errors` names the file for both.
     """
     try:
-        with Image.open(io.BytesIO(content)) as image:
-            _check_size(image)
-    except Image.DecompressionBombError as error:
-        raise InputError(f'{path}: {_too_large("restore the file")}') from error
-    except (OSError, SyntaxError, ValueError):
+        image = Image.open(io.BytesIO(content))
+    except DECODE_ERRORS:
         return
+    with image:
+        check_whole(image, content[-TAIL:])
+
+
+def check_whole(image: Image.Image, tail: bytes) -> None:
+    """Check that an image is not too large, and not truncated, given its last bytes.
+
+    Without the usual ending it is decoded: something may have been appended.
+    """
+    _check_size(image)
+    ending = ENDINGS.get(image.format or '')
+    if ending is not None and ending not in tail:
+        image.load()
 
 
 def _check_size(image: Image.Image) -> None:
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise Image.DecompressionBombError(f'{width}x{height}')
-
-
-def _too_large(advice: str) -> str:
-    return f'larger than {MAX_PIXELS} pixels; {advice}'

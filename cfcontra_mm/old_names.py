@@ -72,7 +72,10 @@ NAMES = {
         name: f'benchmark.tables.formats.{name}'
         for name in ('latex', 'latex_tabular', 'method_table', 'table_cells')
     },
-    'datasets': {'AdaINStylize': 'translation.AdaINStylize'},
+    'datasets': {
+        'AdaINStylize': 'translation.AdaINStylize',
+        'describe_folders': 'datasets.check_data.check_data',
+    },
     'engine': {'StyleSheetHook': 'translation.StyleSheetHook'},
     'engine.hooks': {'FiniteLossHook': 'engine.FiniteLossHook'},
     'engine.inference': {
@@ -109,7 +112,7 @@ NAMES = {
     },
     'translation.stylize': {
         'naming': 'translation.images.prefix_errors',
-        'read_picture': 'translation.images.read_image',
+        'read_picture': 'images.read_image',
     },
 }
 """Where a name of a module is now, by the module's present name and the old name."""

@@ -1,3 +1,4 @@
+import os
 import sys
 from pathlib import Path
 from unittest import mock
@@ -21,6 +22,13 @@ def _checkout_stays_as_it_is():
         f'{min(changed)} was changed while the tests ran: by a test, which must work '
         'in tmp_path, or by a study that was started meanwhile'
     )
+
+
+@pytest.fixture(scope='session', autouse=True)
+def _cache_of_its_own(tmp_path_factory):
+    """The checks of data are remembered in a folder that goes with the session."""
+    with mock.patch.dict(os.environ, XDG_CACHE_HOME=str(tmp_path_factory.mktemp('c'))):
+        yield
 
 
 @pytest.fixture(autouse=True)

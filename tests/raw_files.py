@@ -15,6 +15,19 @@ LOAD_LABELLED = [
     dict(type='MapLabels', table='cityscapes'),
 ]
 PACK = [dict(type='PackSegInputs')]
+CLASSES = """
+classes:
+  - {name: road, color: [128, 64, 128], values: [0, 7]}
+  - {name: car, color: [0, 0, 142], values: [3]}
+  - {name: ufo, color: [1, 2, 3], values: [9]}
+ignore: [255, 4]
+"""
+
+
+def write_label(path: Path, label: np.ndarray) -> None:
+    """A label in grey values."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.asarray(label, np.uint8)).save(path)
 
 
 def write_image(path: Path, size=(8, 6), value=None) -> Path:

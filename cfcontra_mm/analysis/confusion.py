@@ -59,11 +59,11 @@ def count_confusions(
     size = len(dataset.metainfo['classes'])
     counts = np.zeros((len(predictions), size * size), np.int64)
     for index in range(len(dataset)):
-        path, label = read_label(dataset[index])
+        name, label = read_label(dataset, index)
         scored = label < size
         rows = label[scored].astype(np.int64) * size
         for count, folder in zip(counts, predictions, strict=True):
-            prediction = read_prediction(folder, path.stem, label.shape, size)
+            prediction = read_prediction(folder, name, label.shape, size)
             count += np.bincount(rows + prediction[scored], minlength=size * size)
     return counts.reshape(-1, size, size)
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from mmengine.config import Config
@@ -18,7 +17,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from cfcontra_mm.datasets.folders import apply_folders
 from cfcontra_mm.errors import InputError
-from cfcontra_mm.images import open_image
+from cfcontra_mm.evaluation.iou import prediction_name
+from cfcontra_mm.images import open_image, read_image
 
 IGNORE_INDEX = 255
 PANEL_WIDTH = 256
@@ -33,12 +33,12 @@ class Sample:
     """An image of the test split.
 
     Args:
-        stem: Name of the image file without its suffix.
+        name: Path of the image in the folder of the images, without suffix.
         image: The image.
         label: Class index of every pixel (H, W), 255 for unlabelled ones.
     """
 
-    stem: str
+    name: str
     image: Image.Image
     label: np.ndarray
 
@@ -78,32 +78,33 @@ def load_samples(config: Config, count: int) -> SampleSet:
     """
     dataset = open_test_set(config)
     chosen = np.linspace(0, len(dataset) - 1, min(count, len(dataset)), dtype=int)
-    samples = [_load_sample(dataset[int(index)]) for index in chosen]
+    samples = [_load_sample(dataset, int(index)) for index in chosen]
     palette = np.array(dataset.metainfo['palette'], dtype=np.uint8)
     return SampleSet(samples, dataset.metainfo['classes'], palette)
 
 
-def _load_sample(item: dict[str, Any]) -> Sample:
-    path, label = read_label(item)
-    with open_image(path) as image:
-        return Sample(path.stem, image.convert('RGB'), label)
+def _load_sample(dataset: BaseSegDataset, index: int) -> Sample:
+    name, label = read_label(dataset, index)
+    image = read_image(dataset.get_data_info(index)['img_path'])
+    return Sample(name, Image.fromarray(image), label)
 
 
-def read_label(item: dict[str, Any]) -> tuple[Path, np.ndarray]:
-    """Return the image file and the label (H, W) of an item of a data set."""
-    data_sample = item['data_samples']
+def read_label(dataset: BaseSegDataset, index: int) -> tuple[str, np.ndarray]:
+    """Return the name of an image's prediction, and its label (H, W)."""
+    data_sample = dataset[index]['data_samples']
+    folder = dataset.data_prefix.get('img_path')
     label = data_sample.gt_sem_seg.data.squeeze(0).numpy()
-    return Path(data_sample.img_path), label
+    return prediction_name(data_sample.img_path, folder), label
 
 
 def read_prediction(
-    folder: Path, stem: str, size: tuple[int, int], num_classes: int
+    folder: Path, name: str, size: tuple[int, int], num_classes: int
 ) -> np.ndarray:
     """Read the class indices (H, W) that ``tools/test.py --out`` wrote for an image.
 
     Args:
         folder: Folder of the predictions.
-        stem: Name of the image file without its suffix.
+        name: Path of the image in the folder of the images, without suffix.
         size: Height and width of the label.
         num_classes: Number of classes of the data set.
 
@@ -111,7 +112,9 @@ def read_prediction(
         InputError: The file is missing or damaged, or does not match the label in size
             or the config in classes.
     """
-    path = folder / f'{stem}.png'
+    path = folder / f'{name}.png'
+    if not path.parent.exists():  # written by a version that kept no subfolders
+        path = folder / path.name
     with open_image(path, f'write all with tools/test.py --out {folder}') as image:
         prediction = np.array(image)
     if prediction.shape != size:
@@ -140,7 +143,7 @@ def draw_sheet(data: SampleSet, predictions: Mapping[str, Path | None]) -> Image
 
     Args:
         data: The samples.
-        predictions: For every method, the folder with ``<stem>.png`` of class indices,
+        predictions: For every method, the folder with predictions,
             or None without a result.
 
     Raises:
@@ -200,7 +203,7 @@ def draw_panels(
 
 
 def _predicted(folder: Path, sample: Sample, num_classes: int) -> np.ndarray:
-    return read_prediction(folder, sample.stem, sample.label.shape, num_classes)
+    return read_prediction(folder, sample.name, sample.label.shape, num_classes)
 
 
 def _no_result(size: tuple[int, int]) -> Image.Image:

@@ -3,7 +3,7 @@
 from cfcontra_mm.datasets.cityscapes import RawCityscapesDataset
 from cfcontra_mm.datasets.classes import ClassTable, read_classes
 from cfcontra_mm.datasets.domain import DomainDataset, DomainSampler, Draw
-from cfcontra_mm.datasets.folders import FolderDataset, apply_folders, describe_folders
+from cfcontra_mm.datasets.folders import FolderDataset, apply_folders
 from cfcontra_mm.datasets.gta5 import GTA5Dataset
 from cfcontra_mm.datasets.synthia import SYNTHIA_13, SYNTHIA_16, SYNTHIADataset
 from cfcontra_mm.datasets.transforms import (
@@ -30,7 +30,6 @@ __all__ = [
     'RawCityscapesDataset',
     'SYNTHIADataset',
     'apply_folders',
-    'describe_folders',
     'read_classes',
 ]
 

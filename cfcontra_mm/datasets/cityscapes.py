@@ -5,18 +5,18 @@ from __future__ import annotations
 from mmseg.datasets import CityscapesDataset
 from mmseg.registry import DATASETS
 
-from cfcontra_mm.datasets.files import CheckedFiles
+from cfcontra_mm.datasets.files import PairedFiles
 
 
 @DATASETS.register_module()
-class RawCityscapesDataset(CheckedFiles, CityscapesDataset):
+class RawCityscapesDataset(PairedFiles, CityscapesDataset):
     """Read Cityscapes with its original labelIds files.
 
     The pipeline maps label ids to trainIds with ``MapLabels(table='cityscapes')``, so
     the labels need not be converted to labelTrainIds first.
 
     Raises:
-        InputError: A folder is missing or empty, or an image has no label.
+        InputError: See ``PairedFiles``.
     """
 
     def __init__(

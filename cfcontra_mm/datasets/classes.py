@@ -18,7 +18,7 @@ CITYSCAPES_METAINFO = CityscapesDataset.METAINFO
 IGNORE_INDEX = 255
 
 UNKNOWN_INDEX = 254
-"""Entry of a class file's table for label values that the file does not list."""
+"""Entry of a table for label values that its data set, or class file, does not have."""
 
 
 def _table(train_ids: Mapping[int, int], rest: int = IGNORE_INDEX) -> np.ndarray:
@@ -42,6 +42,17 @@ LABEL_TABLES = {
     'synthia': _table({id_: i for i, id_ in enumerate(_SYNTHIA_IDS)}),
 }
 """For each data set, the trainId (0-18, or 255: ignored) of each label value 0-255."""
+
+# 34 is the licence plate, in GTA5 alone: Cityscapes' own has no pixels.
+LABEL_IDS = {'cityscapes': range(35), 'synthia': range(23)}
+"""The label values that each data set has, beside 255."""
+
+
+def checked_table(name: str) -> np.ndarray:
+    """Return a table of ``LABEL_TABLES`` with ``UNKNOWN_INDEX`` for other values."""
+    table = LABEL_TABLES[name].copy()
+    table[len(LABEL_IDS[name]) : IGNORE_INDEX] = UNKNOWN_INDEX
+    return table
 
 
 @dataclass(frozen=True)
@@ -81,8 +92,11 @@ def read_classes(path: str) -> ClassTable:
     """
     content = _load_yaml(path)
     classes = content.get('classes')
-    if not isinstance(classes, list) or not 0 < len(classes) <= UNKNOWN_INDEX:
-        raise InputError(f'{path}: classes: must list 1 to {UNKNOWN_INDEX} classes')
+    if not isinstance(classes, list) or not 2 <= len(classes) <= UNKNOWN_INDEX:
+        raise InputError(
+            f'{path}: classes: must list 2 to {UNKNOWN_INDEX} classes; to learn a '
+            'single one, list what is not of it as another'
+        )
     names, palette = [], []
     index_of: dict[int, int] = {}
     for index, entry in enumerate(classes):

@@ -142,7 +142,7 @@ class DomainDataset(ConcatDataset):
         domains = dict(source=_build(source), target=_build(target))
         super().__init__(_require_one_class_list(domains))
         for dataset in domains['target']:
-            _refuse_labels(dataset)
+            refuse_labels(dataset)
         ends = self.cumulative_sizes
         parts = map(range, [0, *ends], ends)
         self.part_ranges = {
@@ -228,7 +228,7 @@ def _require_one_class_list(
     return [dataset for _, dataset in named]
 
 
-def _refuse_labels(dataset: BaseDataset) -> None:
+def refuse_labels(dataset: BaseDataset) -> None:
     """Raise an ``InputError`` if a target data set could read labels."""
     if 'seg_map_path' in dataset.get_data_info(0):
         raise InputError(

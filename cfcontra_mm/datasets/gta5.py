@@ -8,24 +8,25 @@ from mmengine.logging import print_log
 from mmseg.registry import DATASETS
 
 from cfcontra_mm.datasets.classes import CITYSCAPES_METAINFO
-from cfcontra_mm.datasets.files import CheckedFiles
+from cfcontra_mm.datasets.files import PairedFiles
 
 GTA5_BLANK = ('15188', '17705')
 """Images that are blank in the release, although their labels are not."""
 
 
 @DATASETS.register_module()
-class GTA5Dataset(CheckedFiles):
+class GTA5Dataset(PairedFiles):
     """GTA5: 24966 game images, ``images/00001.png``, and ``labels/00001.png``.
 
     Labels are P-mode PNGs of Cityscapes label ids, which the pipeline maps with
     ``MapLabels(table='cityscapes')``. The two blank images are left out.
 
     Raises:
-        InputError: A folder is missing or empty, or an image has no label.
+        InputError: See ``PairedFiles``.
     """
 
     METAINFO = CITYSCAPES_METAINFO
+    unpaired = GTA5_BLANK
 
     def __init__(
         self,

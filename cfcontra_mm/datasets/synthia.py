@@ -5,7 +5,7 @@ from __future__ import annotations
 from mmseg.registry import DATASETS
 
 from cfcontra_mm.datasets.classes import CITYSCAPES_METAINFO
-from cfcontra_mm.datasets.files import CheckedFiles
+from cfcontra_mm.datasets.files import PairedFiles
 
 _MISSING = ('terrain', 'truck', 'train')
 _SMALL = ('wall', 'fence', 'pole')
@@ -18,7 +18,7 @@ SYNTHIA_13 = tuple(c for c in SYNTHIA_16 if c not in _SMALL)
 
 
 @DATASETS.register_module()
-class SYNTHIADataset(CheckedFiles):
+class SYNTHIADataset(PairedFiles):
     """SYNTHIA: 9400 images, ``RGB/0000000.png``, and ``GT/LABELS/0000000.png``.
 
     The pipeline reads labels with ``LoadSYNTHIALabels`` and maps them to the 19
@@ -26,7 +26,7 @@ class SYNTHIADataset(CheckedFiles):
     Evaluation scores ``SYNTHIA_16`` and ``SYNTHIA_13``.
 
     Raises:
-        InputError: A folder is missing or empty, or an image has no label.
+        InputError: See ``PairedFiles``.
     """
 
     METAINFO = CITYSCAPES_METAINFO

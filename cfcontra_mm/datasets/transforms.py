@@ -10,18 +10,19 @@ from mmengine import fileio
 from mmseg.datasets.transforms import LoadAnnotations
 from mmseg.registry import TRANSFORMS
 
-from cfcontra_mm.datasets.classes import LABEL_TABLES, UNKNOWN_INDEX, read_classes
+from cfcontra_mm.datasets.classes import (
+    IGNORE_INDEX,
+    LABEL_IDS,
+    LABEL_TABLES,
+    UNKNOWN_INDEX,
+    checked_table,
+    read_classes,
+)
 from cfcontra_mm.errors import InputError
-from cfcontra_mm.images import check_header
+from cfcontra_mm.images import Header, check_content, name_errors
 
-# What the decoders raise on a file that is truncated or not an image.
-_READ_ERRORS = (OSError, SyntaxError, ValueError, AssertionError, cv2.error)
-
-
-def _unreadable(path: str, error: Exception) -> InputError:
-    if isinstance(error, FileNotFoundError):
-        return InputError(f'{path}: no such file or directory; restore the file')
-    return InputError(f'{path}: truncated or not an image; restore the file')
+MAX_UNKNOWN = 0.01
+"""Share of a label's pixels that may have values that the data set does not have."""
 
 
 @TRANSFORMS.register_module()
@@ -35,17 +36,13 @@ class LoadImage(LoadImageFromFile):
     def transform(self, results: dict) -> dict:
         """Add ``img``, BGR, uint8, (H, W, 3), ``img_shape`` and ``ori_shape``."""
         path = results['img_path']
-        try:
-            image = self._decode(fileio.get(path, backend_args=self.backend_args), path)
-        except InputError:
-            raise
-        except _READ_ERRORS as error:
-            raise _unreadable(path, error) from error
+        with name_errors(path):
+            image = self._decode(fileio.get(path, backend_args=self.backend_args))
         size = image.shape[:2]
         return results | dict(img=image, img_shape=size, ori_shape=size)
 
-    def _decode(self, content: bytes, path: str) -> np.ndarray:
-        check_header(content, path)
+    def _decode(self, content: bytes) -> np.ndarray:
+        check_content(content)
         image = mmcv.imfrombytes(
             content, flag=self.color_type, backend=self.imdecode_backend
         )
@@ -66,6 +63,20 @@ class LoadLabels(LoadAnnotations):
     """
 
     kind = 'an 8-bit single-channel PNG of label values'
+    modes: tuple[str, ...] = ('L', 'P')
+
+    def check_header(self, header: Header, path: str) -> None:
+        """Refuse a label whose header tells that it is of another kind.
+
+        Raises:
+            InputError: It is in colour, has 16 bits, or lost values as a JPEG does.
+        """
+        if header.mode not in self.modes or header.format == 'JPEG':
+            raise self.wrong_kind(path)
+
+    def wrong_kind(self, path: str) -> InputError:
+        """Return the error about a label of another kind."""
+        return InputError(f'{path}: not {self.kind}; check the labels folder')
 
     def _load_seg_map(self, results: dict) -> None:
         path = results['seg_map_path']
@@ -74,16 +85,12 @@ class LoadLabels(LoadAnnotations):
                 f'{path}: metainfo.classes and reduce_zero_label are not supported for '
                 'raw labels; score a subset of classes in the evaluator'
             )
-        try:
+        with name_errors(path):
             content = fileio.get(path, backend_args=self.backend_args)
-            check_header(content, path)
+            check_content(content)
             label = self._decode(content)
-        except InputError:
-            raise
-        except _READ_ERRORS as error:
-            raise _unreadable(path, error) from error
         if label is None:
-            raise InputError(f'{path}: not {self.kind}; check the labels folder')
+            raise self.wrong_kind(path)
         results['gt_seg_map'] = label
         results['seg_fields'].append('gt_seg_map')
 
@@ -104,6 +111,7 @@ class LoadSYNTHIALabels(LoadLabels):
     """
 
     kind = "one of SYNTHIA's 16-bit three-channel PNGs (GT/LABELS)"
+    modes = ('RGB',)
 
     def _decode(self, content: bytes) -> np.ndarray | None:
         label = mmcv.imfrombytes(content, flag='unchanged', backend='cv2')
@@ -127,15 +135,17 @@ class MapLabels(BaseTransform):
             1914x1052) and fit once both are resized.
 
     Raises:
-        InputError: The table is unknown, the label's size is not that of its image, or
-            the class file does not list a label value.
+        InputError: The table is unknown, the label's size is not that of its image, the
+            class file does not list a label value, or more than ``MAX_UNKNOWN`` of a
+            label's pixels have values that are no ids of the data set.
     """
 
     def __init__(self, table: str, size_tolerance: float = 0.0) -> None:
         self.source = table
         self.size_tolerance = size_tolerance
+        self.max_unknown = 0.0
         if table in LABEL_TABLES:
-            self.table = LABEL_TABLES[table]
+            self.table, self.max_unknown = checked_table(table), MAX_UNKNOWN
         elif table.endswith(('.yaml', '.yml')):
             self.table = read_classes(table).table
         else:
@@ -143,36 +153,48 @@ class MapLabels(BaseTransform):
             raise InputError(
                 f'MapLabels.table: unknown table {table!r}; use {known} or a .yaml file'
             )
-        self.is_partial = UNKNOWN_INDEX in self.table
 
     def transform(self, results: dict) -> dict:
         """Replace ``gt_seg_map``, (H, W), uint8, by class indices."""
-        self._check_size(results)
+        label, image = results['gt_seg_map'].shape, results.get('ori_shape')
+        if image is not None:
+            self.check_size(results['seg_map_path'], label[::-1], image[1::-1])
         # Five times as fast as NumPy's indexing.
         mapped = cv2.LUT(results['gt_seg_map'], self.table)
-        if self.is_partial:
-            self._check_values(results, mapped)
+        unknown = mapped == UNKNOWN_INDEX
+        if unknown.any():
+            self._check_values(results, unknown)
+            mapped[unknown] = IGNORE_INDEX
         results['gt_seg_map'] = mapped
         return results
 
-    def _check_values(self, results: dict, mapped: np.ndarray) -> None:
-        unknown = mapped == UNKNOWN_INDEX
-        if unknown.any():
-            value = results['gt_seg_map'][unknown][0]
-            raise InputError(
-                f'{results["seg_map_path"]}: label value {value} is not in '
-                f'{self.source}; list it under a class or under ignore'
-            )
-
-    def _check_size(self, results: dict) -> None:
-        (height, width), image = results['gt_seg_map'].shape, results.get('ori_shape')
-        if image is None:
+    def _check_values(self, results: dict, unknown: np.ndarray) -> None:
+        if unknown.mean() <= self.max_unknown:
             return
-        off = max(abs(height / image[0] - 1), abs(width / image[1] - 1))
+        path, value = results['seg_map_path'], results['gt_seg_map'][unknown][0]
+        if self.source in LABEL_IDS:
+            raise InputError(
+                f'{path}: label value {value} is no id of {self.source}, which has '
+                f'0-{LABEL_IDS[self.source][-1]}; use the labels as downloaded'
+            )
+        raise InputError(
+            f'{path}: label value {value} is not in {self.source}; list it under a '
+            'class or under ignore'
+        )
+
+    def check_size(
+        self, path: str, label: tuple[int, int], image: tuple[int, int]
+    ) -> None:
+        """Compare the size of a label with that of its image, (width, height).
+
+        Raises:
+            InputError: They differ by more than ``size_tolerance``.
+        """
+        off = max(abs(a / b - 1) for a, b in zip(label, image, strict=True))
         if off > self.size_tolerance:
             raise InputError(
-                f'{results["seg_map_path"]}: size mismatch: the label is '
-                f'{width}x{height}, its image {image[1]}x{image[0]}; resize one of them'
+                f'{path}: size mismatch: the label is {label[0]}x{label[1]}, its '
+                f'image {image[0]}x{image[1]}; resize one of them'
             )
 
     def __repr__(self) -> str:

@@ -17,7 +17,8 @@ from mmengine.dist import init_dist, is_distributed
 from mmengine.runner import Runner
 
 from cfcontra_mm.config import open_config, run_name
-from cfcontra_mm.datasets.folders import apply_folders, describe_folders
+from cfcontra_mm.datasets.check_data import check_data
+from cfcontra_mm.datasets.folders import apply_folders
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.files import locked
 from cfcontra_mm.old_names import old_attributes
@@ -180,8 +181,8 @@ def train(
         check_unused(cfg, ranks, start)
     if cfg.get('load_from'):
         _check_exists(cfg.load_from)
-    if cfg.get('folders') is not None and rank == 0:
-        print(describe_folders(cfg), flush=True)
+    if rank == 0:
+        print(check_data(cfg), flush=True)
     with ExitStack() as guards:
         if rank == 0:
             guards.enter_context(_own_work_dir(Path(cfg.work_dir), overwrite))
@@ -262,7 +263,8 @@ def test(
     if out:
         evaluators = cfg.test_evaluator
         first = evaluators[0] if isinstance(evaluators, list) else evaluators
-        first.update(output_dir=out, keep_results=True)
+        folder = _image_folder(cfg.test_dataloader.dataset)
+        first.update(output_dir=out, image_folder=folder, keep_results=True)
     if show_dir:
         cfg.default_hooks.visualization = dict(type='SegVisualizationHook', draw=True)
         cfg.visualizer.save_dir = show_dir
@@ -274,6 +276,12 @@ def test(
         cfg.model = dict(cfg.tta_model, module=cfg.model)
     with deaf_children():
         Runner.from_cfg(cfg).test()
+
+
+def _image_folder(dataset: dict) -> str | None:
+    """Return the folder of the images of a data set, whose subfolders are kept."""
+    folder = (dataset.get('data_prefix') or {}).get('img_path')
+    return folder and str(Path(dataset.get('data_root') or '', folder))
 
 
 def _check_batch(loader: dict) -> None:

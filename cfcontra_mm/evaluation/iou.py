@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 from mmseg.evaluation import IoUMetric
 from mmseg.registry import METRICS
+from PIL import Image
 
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.files import whole_file
 
 PER_IMAGE = 'per_image.npz'
+
+
+def prediction_name(image: str, folder: str | None) -> str:
+    """Return the path of an image's prediction in their folder, without suffix.
+
+    Args:
+        image: Path of the image.
+        folder: Folder of the images, whose subfolders are kept; without one, the name
+            is that of the file.
+    """
+    path = PurePath(os.path.relpath(image, folder)) if folder else PurePath(image)
+    if folder is None or '..' in path.parts:
+        return path.stem
+    return path.with_suffix('').as_posix()
 
 
 @METRICS.register_module()
@@ -28,23 +44,30 @@ class DomainIoUMetric(IoUMetric):
     Args:
         subsets: Names of the classes of each further mean, by the mean's name: papers
             on SYNTHIA score 16 and 13 of the 19 classes.
+        output_dir: Folder for the predictions, PNGs of class indices.
+        image_folder: Folder of the images, whose subfolders the predictions keep.
         **kwargs: As for ``IoUMetric``.
     """
 
     def __init__(
-        self, subsets: dict[str, Sequence[str]] | None = None, **kwargs: Any
+        self,
+        subsets: dict[str, Sequence[str]] | None = None,
+        output_dir: str | None = None,
+        image_folder: str | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if self.output_dir is not None:
-            # mmseg does so on the first rank alone, which may be later than others.
-            Path(self.output_dir).mkdir(parents=True, exist_ok=True)
+        self.predictions = None if output_dir is None else Path(output_dir)
+        self.image_folder = image_folder
+        self.image_of: dict[str, str] = {}
         self.subsets = subsets or {}
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Count the pixels of each image.
+        """Count the pixels of each image, and write the predictions.
 
         Raises:
-            InputError: A subset names a class that the data set does not have.
+            InputError: A subset names a class that the data set does not have, or the
+                predictions of two images would have one name.
         """
         classes = self.dataset_meta['classes']
         unknown = set().union(*self.subsets.values()) - set(classes)
@@ -55,28 +78,53 @@ class DomainIoUMetric(IoUMetric):
             )
         before = len(self.results)
         super().process(data_batch, data_samples)
+        names = [
+            prediction_name(s['img_path'], self.image_folder) for s in data_samples
+        ]
         self.results[before:] = [
             # In float64: summed over a split, float32 loses pixels.
-            (*(area.double() for area in areas), Path(sample['img_path']).stem)
-            for areas, sample in zip(self.results[before:], data_samples, strict=False)
+            (*(area.double() for area in areas), name)
+            for areas, name in zip(self.results[before:], names, strict=False)
         ]
+        if self.predictions is not None:
+            for sample, name in zip(data_samples, names, strict=True):
+                self._write_prediction(sample, name, self.predictions)
+
+    def _write_prediction(self, sample: dict, name: str, folder: Path) -> None:
+        image = sample['img_path']
+        if (other := self.image_of.setdefault(name, image)) != image:
+            raise InputError(
+                f'{image}: its prediction would replace that of {other}; set '
+                'data_prefix.img_path of the data set to the folder of all images'
+            )
+        labels = sample['pred_sem_seg']['data'].squeeze().byte().cpu().numpy()
+        with whole_file(folder / f'{name}.png') as temporary:
+            Image.fromarray(labels).save(temporary)
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Compute percentages: mIoU, aAcc, mAcc, each subset's mean, ``IoU.<class>``.
 
         A class that neither the labels nor the predictions contain is NaN, and is left
         out of every mean.
+
+        Raises:
+            InputError: No pixel has a label.
         """
-        metrics = super().compute_metrics([areas for *areas, _ in results])
         if self.format_only:
-            return metrics
+            return {}
+        if not sum(areas[3].sum() for areas in results):
+            raise InputError(
+                f'evaluator: no pixel of the {len(results)} labels has a class; check '
+                'the labels folder and the label values of the data set'
+            )
+        metrics = super().compute_metrics([areas for *areas, _ in results])
         intersection, union = (
             np.stack([row[column] for row in results]).astype(np.int64)
             for column in (0, 1)
         )
-        if self.output_dir is not None:
+        if self.predictions is not None:
             names = [name for *_, name in results]
-            self._write_per_image(names, intersection, union)
+            self._write_per_image(self.predictions, names, intersection, union)
         with np.errstate(invalid='ignore'):
             iou = 100 * intersection.sum(0) / union.sum(0)
         by_class = dict(zip(self.dataset_meta['classes'], iou.tolist(), strict=True))
@@ -86,12 +134,18 @@ class DomainIoUMetric(IoUMetric):
         return metrics | {f'IoU.{c}': round(v, 2) for c, v in by_class.items()}
 
     def _write_per_image(
-        self, names: Sequence[str], intersection: np.ndarray, union: np.ndarray
+        self,
+        folder: Path,
+        names: Sequence[str],
+        intersection: np.ndarray,
+        union: np.ndarray,
     ) -> None:
-        with whole_file(Path(self.output_dir, PER_IMAGE)) as temporary:
+        stems = [PurePath(name).name for name in names]
+        with whole_file(folder / PER_IMAGE) as temporary:
             np.savez_compressed(
                 temporary,
-                names=names,
+                # Short names if they are unique, as results before had.
+                names=stems if len({*stems}) == len({*names}) else names,
                 classes=self.dataset_meta['classes'],
                 intersection=intersection,
                 union=union,

@@ -110,7 +110,7 @@ def _panels(sample: Sample, data: SampleSet, predictions: Mapping[str, Path]) ->
     width = min(PANEL_WIDTH, sample.image.width)
     panels = draw_panels(sample, data.palette, predictions, width)
     return ''.join(
-        f'<figure>{image(panel, f"{name} of {sample.stem}")}'
+        f'<figure>{image(panel, f"{name} of {sample.name}")}'
         f'<figcaption>{escape(name)}</figcaption></figure>'
         for name, panel in panels.items()
     )

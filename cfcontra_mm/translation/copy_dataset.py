@@ -31,6 +31,7 @@ from mmengine.utils import track_iter_progress
 from torch.distributed import ProcessGroup
 
 from cfcontra_mm.errors import InputError
+from cfcontra_mm.images import read_image
 from cfcontra_mm.version import __version__
 
 from .adain import AdaINStyleTransfer
@@ -46,7 +47,6 @@ from .images import (
     Statistics,
     image_statistics,
     prefix_errors,
-    read_image,
     translate_image,
 )
 

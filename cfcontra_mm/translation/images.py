@@ -1,4 +1,4 @@
-"""Read image files and translate them with a trained translator."""
+"""Load a trained translator, and translate images with it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmseg.registry import MODELS
-from PIL import Image, ImageOps
 from torch import Tensor
 
 from cfcontra_mm.config import open_config
 from cfcontra_mm.errors import InputError
-from cfcontra_mm.images import open_image
 from cfcontra_mm.losses.style import Statistics
 from cfcontra_mm.models.weights import read_checkpoint, weights_of
 
@@ -66,29 +64,6 @@ def _build(cfg: Config) -> AdaINStyleTransfer:
         )
     with DefaultScope.overwrite_default_scope('mmseg'):
         return MODELS.build(cfg.model)
-
-
-def read_image(path: str) -> np.ndarray:
-    """Read an image, rotated as its EXIF data say.
-
-    ``LoadImage`` rotates it likewise, so that the labels fit both.
-
-    Args:
-        path: The image file.
-
-    Returns:
-        The image, RGB, uint8, (H, W, 3).
-
-    Raises:
-        InputError: The file is missing, truncated, not an image or too large.
-    """
-    # OpenCV, which LoadImage uses, accepts truncated images.
-    with open_image(path) as image:
-        turned = ImageOps.exif_transpose(image)
-    if turned.mode.startswith('I'):
-        # 16-bit grey, which Pillow would clip instead of scaling it.
-        turned = Image.fromarray((np.asarray(turned) // 256).astype(np.uint8))
-    return np.array(turned.convert('RGB'))
 
 
 @contextmanager

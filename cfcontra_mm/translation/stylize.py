@@ -9,15 +9,15 @@ from mmcv.image import imresize
 from mmcv.transforms import BaseTransform
 from mmseg.registry import TRANSFORMS
 
-from cfcontra_mm.datasets.files import IMAGE_SUFFIXES, list_files
+from cfcontra_mm.datasets.files import IMAGE_SUFFIXES, list_files, report_left_out
 from cfcontra_mm.errors import InputError
+from cfcontra_mm.images import read_image
 
 from .images import (
     Statistics,
     image_statistics,
     load_translator,
     prefix_errors,
-    read_image,
     translate_image,
 )
 
@@ -56,8 +56,9 @@ class AdaINStylize(BaseTransform):
         for name, share in dict(alpha=alpha, prob=prob).items():
             if not 0 <= share <= 1:
                 raise InputError(f'AdaINStylize.{name}: must be in 0-1, not {share}')
-        names = list_files(styles, IMAGE_SUFFIXES, 'AdaINStylize.styles')
-        self.styles = [osp.join(styles, name) for name in names]
+        listing = list_files(styles, IMAGE_SUFFIXES, 'AdaINStylize.styles')
+        report_left_out(listing.left_out, len(listing.files), styles)
+        self.styles = [osp.join(styles, name) for name in listing.files]
         self.alpha, self.prob = alpha, prob
         self.style_scale = style_scale
         # Loaded here, so that errors come before training and forked workers share it.

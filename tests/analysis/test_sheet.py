@@ -26,7 +26,7 @@ def samples(images, tmp_path):
 
 
 def test_samples_are_spread_over_the_split(samples):
-    assert [s.stem for s in samples.samples] == ['street_0', 'street_2', 'street_5']
+    assert [s.name for s in samples.samples] == ['street_0', 'street_2', 'street_5']
     label = samples.samples[0].label
     assert label.shape == (32, 64)
     assert (label[0, 10], label[20, 10], label[20, 0]) == (1, 0, 255)
@@ -42,7 +42,7 @@ def test_colorize():
 def test_sheet_holds_input_truth_prediction_and_legend(samples, tmp_path):
     for sample in samples.samples:
         prediction = np.full((32, 64), 1, np.uint8)
-        Image.fromarray(prediction).save(tmp_path / f'{sample.stem}.png')
+        Image.fromarray(prediction).save(tmp_path / f'{sample.name}.png')
     image = draw_sheet(samples, {'method': tmp_path, 'failed one': None})
     step_x, step_y = sheet.PANEL_WIDTH + sheet.MARGIN, 128 + sheet.MARGIN
 

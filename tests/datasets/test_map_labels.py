@@ -18,6 +18,8 @@ SYNTHIA = [
     255,
 ]
 RAMP = np.arange(256).reshape(16, 16)
+IDS = np.arange(35).reshape(5, 7)
+SYNTHIA_IDS = np.arange(23).reshape(1, 23)
 
 
 def load(path, *transforms, **info):
@@ -27,18 +29,14 @@ def load(path, *transforms, **info):
     return results['gt_seg_map']
 
 
-def full(table):
-    return np.array([*table, *[255] * (256 - len(table))]).reshape(16, 16)
-
-
 def test_gta5_table_over_all_values(tmp_path):
-    path = write_p_label(tmp_path / 'a.png', RAMP)
+    path = write_p_label(tmp_path / 'a.png', IDS)
     assert Image.open(path).mode == 'P'
     mapped = load(
         path, dict(type='LoadLabels'), dict(type='MapLabels', table='cityscapes')
     )
     assert mapped.dtype == np.uint8
-    np.testing.assert_array_equal(mapped, full(CITYSCAPES))
+    np.testing.assert_array_equal(mapped, np.reshape(CITYSCAPES, (5, 7)))
 
 
 def test_label_ids_in_grey_read_like_palette_ones(tmp_path):
@@ -48,12 +46,34 @@ def test_label_ids_in_grey_read_like_palette_ones(tmp_path):
 
 
 def test_synthia_table_over_all_values(tmp_path):
-    path = write_synthia_label(tmp_path / 'a.png', RAMP)
+    path = write_synthia_label(tmp_path / 'a.png', SYNTHIA_IDS)
     mapped = load(
         path, dict(type='LoadSYNTHIALabels'), dict(type='MapLabels', table='synthia')
     )
     assert mapped.dtype == np.uint8
-    np.testing.assert_array_equal(mapped, full(SYNTHIA))
+    np.testing.assert_array_equal(mapped, [SYNTHIA])
+
+
+@pytest.mark.parametrize(
+    ('write', 'loader', 'table', 'ids'),
+    [
+        (write_p_label, 'LoadLabels', 'cityscapes', 35),
+        (write_synthia_label, 'LoadSYNTHIALabels', 'synthia', 23),
+    ],
+)
+def test_values_that_are_no_ids_are_refused_beyond_a_share(
+    tmp_path, write, loader, table, ids
+):
+    label = np.full((10, 20), 7)
+    label[0, 0], label[0, 1] = ids, 255
+    steps = dict(type=loader), dict(type='MapLabels', table=table)
+    mapped = load(write(tmp_path / 'few.png', label), *steps)
+    assert mapped[0, :2].tolist() == [255, 255]
+    label[0, 0], label[5, :3] = 7, ids
+    with pytest.raises(
+        InputError, match=rf'many\.png: label value {ids} is no id of {table}'
+    ):
+        load(write(tmp_path / 'many.png', label), *steps)
 
 
 def test_synthia_subsets():

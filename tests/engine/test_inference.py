@@ -27,7 +27,40 @@ def test_folder_keeps_its_subfolders(tmp_path):
 def test_what_was_written_before_is_not_labelled(tmp_path):
     one = image(tmp_path / 'x.png')
     image(tmp_path / 'out' / 'x.png')
+    image(tmp_path / 'out' / 'x_overlay.jpg')
     assert list(find_images(tmp_path, tmp_path / 'out')) == [one]
+
+
+def test_other_images_in_the_output_folder_are_not_left_out_silently(tmp_path):
+    image(tmp_path / 'x.png')
+    other = image(tmp_path / 'out' / 'y.png')
+    with pytest.raises(InputError, match=r'y\.png: lies in --out'):
+        find_images(tmp_path, tmp_path / 'out')
+    assert other.exists()
+
+
+def test_the_output_folder_may_be_above_the_images(tmp_path):
+    one = image(tmp_path / 'val/images/x.png')
+    for _ in range(2):
+        found = find_images(tmp_path / 'val/images', tmp_path / 'val')
+        assert found == {one: tmp_path / 'val/x'}
+        image(tmp_path / 'val/x.png')
+        image(tmp_path / 'val/x_overlay.jpg')
+
+
+@pytest.mark.parametrize('source', ['in', 'in/x.png', 'link'])
+def test_no_image_is_overwritten(tmp_path, source):
+    image(tmp_path / 'in/x.png')
+    (tmp_path / 'link').symlink_to(tmp_path / 'in')
+    with pytest.raises(InputError, match=r'x\.png: would be overwritten .* --out'):
+        find_images(tmp_path / source, tmp_path / 'in')
+
+
+def test_an_overlay_replaces_no_image(tmp_path):
+    image(tmp_path / 'in/x.jpg')
+    image(tmp_path / 'in/x_overlay.jpg')
+    with pytest.raises(InputError, match=r'x_overlay\.jpg: would be overwritten'):
+        find_images(tmp_path / 'in', tmp_path / 'in')
 
 
 def test_nothing_to_label(tmp_path):

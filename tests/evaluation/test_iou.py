@@ -6,6 +6,7 @@ import pytest
 import torch
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
+from PIL import Image
 
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.evaluation import DomainIoUMetric
@@ -102,12 +103,16 @@ def test_a_subset_of_unseen_classes_is_nan():
     assert math.isnan(found['rare'])
 
 
-def test_all_pixels_ignored_gives_nan():
+def test_labels_without_any_class_give_one_line():
     truth = np.full((4, 4), IGNORE)
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore', RuntimeWarning)
-        found = evaluate([(np.zeros((4, 4), int), truth)])
-    assert math.isnan(found['IoU.class 0'])
+    with pytest.raises(InputError, match='no pixel of the 2 labels has a class; check'):
+        evaluate([(np.zeros((4, 4), int), truth)] * 2)
+
+
+def test_one_labelled_pixel_suffices():
+    truth = np.full((4, 4), IGNORE)
+    truth[0, 0] = 3
+    assert evaluate([(np.zeros((4, 4), int), truth)])['IoU.class 3'] == 0
 
 
 def test_without_subsets_there_is_the_mean_alone():
@@ -211,3 +216,50 @@ def test_a_subset_of_unknown_classes_is_refused_at_the_first_image():
         InputError, match='subsets: unknown class raod; choose from road, car'
     ):
         metric.process({}, [])
+
+
+def predict(folder, images, **settings):
+    """Write a prediction for each image: its index everywhere."""
+    metric = DomainIoUMetric(output_dir=str(folder), **settings)
+    metric.dataset_meta = dict(classes=CLASSES)
+    for index, path in enumerate(images):
+        label = torch.full((1, 2, 2), index)
+        sample = SegDataSample(metainfo=dict(img_path=path))
+        sample.pred_sem_seg = sample.gt_sem_seg = PixelData(data=label)
+        metric.process({}, [dict(sample.to_dict(), **sample.metainfo)])
+    metric.evaluate(len(images))
+
+
+@pytest.mark.parametrize(
+    ('images', 'names'),
+    [
+        (['/d/val/a/0.png', '/d/val/b/0.jpg'], ['a/0', 'b/0']),
+        (['/d/val/0.png', '/d/val/b/1.v2.PNG'], ['0', 'b/1.v2']),
+        (['/d/val/x/../0.png', '/d/else/1.png'], ['0', '1']),
+    ],
+)
+def test_predictions_keep_the_subfolders_of_the_images(tmp_path, images, names):
+    predict(tmp_path, images, image_folder='/d/val')
+    files = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob('*.png')]
+    assert sorted(files) == [f'{name}.png' for name in names]
+    for index, name in enumerate(names):
+        assert (np.array(Image.open(tmp_path / f'{name}.png')) == index).all()
+
+
+@pytest.mark.parametrize(
+    ('images', 'names'),
+    [
+        (['/d/a/0.png', '/d/b/0.png'], ['a/0', 'b/0']),
+        # As results of earlier versions have them.
+        (['/d/a/0.png', '/d/b/1.png'], ['0', '1']),
+    ],
+)
+def test_the_names_of_counts_are_unique(tmp_path, images, names):
+    predict(tmp_path, images, image_folder='/d')
+    assert per_image(tmp_path)['names'].tolist() == names
+
+
+def test_no_prediction_replaces_another(tmp_path):
+    with pytest.raises(InputError, match=r'b/0\.png: .* replace that of a/0\.png; set'):
+        predict(tmp_path, ['a/0.png', 'b/0.png'])
+    predict(tmp_path, ['a/0.png', 'a/0.png'])  # repeated to fill a batch

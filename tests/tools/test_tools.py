@@ -151,7 +151,7 @@ def test_test(checkpoint, tmp_path, options, image):
     )  # fmt: skip
     succeeded(done)
     assert 'mIoU:' in done.stdout
-    with Image.open(out / image.name) as prediction:
+    with Image.open(out / image.parent.name / image.name) as prediction:
         labels = np.asarray(prediction)
     assert labels.shape == (32, 64)
     assert labels.max() < 19
