@@ -6,7 +6,7 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from typing import Any, NamedTuple
 
 from mmengine.hooks import CheckpointHook
@@ -32,7 +32,7 @@ class Arguments(NamedTuple):
 ANYTHING = Arguments(frozenset(), others=True)
 
 
-@lru_cache(maxsize=None)
+@cache
 def arguments_of(function: Callable[..., Any]) -> Arguments:
     """Return the arguments of a class or a function.
 
@@ -42,14 +42,15 @@ def arguments_of(function: Callable[..., Any]) -> Arguments:
     if not inspect.isclass(function):
         return _own_arguments(function)[0]
     found = Arguments(frozenset())
-    for base in function.__mro__:
-        if '__init__' not in vars(base):
+    for base in inspect.getmro(function):
+        constructor = vars(base).get('__init__')
+        if constructor is None:
             continue
-        own, keywords = _own_arguments(base.__init__)
+        own, keywords = _own_arguments(constructor)
         found = Arguments(found.names | own.names, found.optional | own.optional)
         if keywords is None or base in SWALLOWS:
             return found
-        if not _only_hands_on(base.__init__, keywords):
+        if not _only_hands_on(constructor, keywords):
             break
     return found._replace(others=True)
 

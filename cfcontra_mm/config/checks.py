@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 from mmengine.config import Config
+from mmengine.registry import Registry
 
 from cfcontra_mm.errors import InputError
 
@@ -64,8 +65,9 @@ class Source(NamedTuple):
 
     def of(self, dotted: str) -> str:
         """Return where a setting comes from."""
-        within = (dotted == key or dotted.startswith(f'{key}.') for key in self.overrides)
-        return f'{self.origin}: {dotted}' if any(within) else f'{self.file}: {dotted}'
+        own, keys = f'{dotted}.', [f'{key}.' for key in self.overrides]
+        given = any(own.startswith(key) or key.startswith(own) for key in keys)
+        return f'{self.origin if given else self.file}: {dotted}'
 
 
 def new_keys(config: Mapping[str, Any], overrides: Mapping[str, Any]) -> list[Keys]:
@@ -181,7 +183,7 @@ def _check_keys(part: Part, added: Sequence[Keys], source: Source) -> None:
             _refuse(path, accepted.names, source)
         beside = [k for k in part.node if (*part.path, k) not in added]
         similar = {*accepted.names, *(beside if path in added else ())}
-        if not path[-2:-1] == ('custom_keys',) and _near(key, similar, NEAR):
+        if path[-2:-1] != ('custom_keys',) and _near(key, similar, NEAR):
             _refuse(path, similar, source)
 
 
@@ -206,9 +208,13 @@ def _check_type(part: Part, source: Source, all_imported: bool) -> None:
     dotted = '.'.join((*part.path, 'type'))
     if name is None and any(is_at(place, pattern) for pattern in NEEDS_TYPE):
         raise InputError(f'{source.of(dotted)}: is not set, or {_parent(part)}')
-    if part.kind is None and part.types and isinstance(name, str) and all_imported:
-        near = _near(name, part.types.module_dict, 0.6)
-        advice = f'did you mean {near}?' if near else 'import the module that defines it'
+    # Transforms in a transform may be another library's.
+    own = part.types is not None and not is_at(place, '*/transforms/*')
+    if part.kind is None and own and isinstance(name, str) and all_imported:
+        near = _near(name, _registered(part.types), 0.6)
+        advice = (
+            f'did you mean {near}?' if near else 'import the module that defines it'
+        )
         raise InputError(f'{source.of(dotted)}: unknown type {name!r}; {advice}')
     needed = PACKAGES.get(str(name), ())
     if needed and not any(map(find_spec, needed)):
@@ -216,6 +222,11 @@ def _check_type(part: Part, source: Source, all_imported: bool) -> None:
             f'{source.of(dotted)}: {name} needs {needed[0]}, which is not installed; '
             f'pip install {needed[0]}'
         )
+
+
+def _registered(types: Registry | None) -> list[str]:
+    """Return the names of a registry and of those that it looks them up in."""
+    return [*types.module_dict, *_registered(types.parent)] if types is not None else []
 
 
 def _parent(part: Part) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from mmengine import registry
@@ -47,6 +48,7 @@ REGISTRIES: dict[str, Registry] = {
     **dict.fromkeys(('default_hooks', 'custom_hooks'), mmseg_registry.HOOKS),
     'optim_wrapper': mmseg_registry.OPTIM_WRAPPERS,
     'optimizer': mmseg_registry.OPTIMIZERS,
+    'init_cfg': mmseg_registry.WEIGHT_INITIALIZERS,
     'param_scheduler': mmseg_registry.PARAM_SCHEDULERS,
     'visualizer': mmseg_registry.VISUALIZERS,
     'vis_backends': mmseg_registry.VISBACKENDS,
@@ -70,10 +72,15 @@ LOADER = arguments_of(DataLoader).names | {
     'num_batch_per_epoch',
     'disable_subprocess_warning',
 }
-PARAMWISE = {
-    *('custom_keys', 'bypass_duplicate', 'bias_lr_mult', 'bias_decay_mult'),
-    *('norm_decay_mult', 'dwconv_decay_mult', 'flat_decay_mult', 'dcn_offset_lr_mult'),
-}
+PARAMWISE = frozenset(
+    {
+        *('custom_keys', 'bypass_duplicate', 'bias_lr_mult', 'bias_decay_mult'),
+        *('norm_decay_mult', 'dwconv_decay_mult', 'flat_decay_mult'),
+        'dcn_offset_lr_mult',
+    }
+)
+INFERENCE = frozenset({'mode', 'stride', 'crop_size'})
+PREFIXES = frozenset({'img_path', 'img_path2', 'seg_map_path', 'depth_map_path'})
 CLIP = arguments_of(clip_grad_norm_).names | arguments_of(clip_grad_value_).names
 
 UNTYPED: dict[str, Arguments] = {
@@ -87,11 +94,12 @@ UNTYPED: dict[str, Arguments] = {
     'folders': Arguments(frozenset(FOLDERS)),
     'custom_imports': arguments_of(import_modules_from_strings),
     'auto_scale_lr': Arguments(frozenset({'enable', 'base_batch_size'})),
-    'model/test_cfg': Arguments(frozenset({'mode', 'stride', 'crop_size'}), others=True),
+    'model/test_cfg': Arguments(INFERENCE, others=True),
+    '*/paramwise_cfg': Arguments(PARAMWISE),
     '*/custom_keys/*': Arguments(frozenset({'lr_mult', 'decay_mult'})),
     '*/custom_keys': ANYTHING,
     '*/clip_grad': Arguments(CLIP),
-    '*/data_prefix': Arguments(frozenset({'img_path', 'seg_map_path'}), others=True),
+    '*/data_prefix': Arguments(PREFIXES, others=True),
 }
 """What the parts without a type accept, by their places."""
 
@@ -146,44 +154,58 @@ def parts_of(config: Mapping[str, Any]) -> Iterator[Part]:
 
 
 def _parts(
-    path: tuple[str, ...], value: Any, types: Registry | None
+    path: tuple[str, ...],
+    value: Any,
+    types: Registry | None,
+    parent: Mapping[str, Any] = MappingProxyType({}),
 ) -> Iterator[Part]:
     if isinstance(value, Mapping):
-        yield _part(path, value, types)
-        children = list(value.items())
+        yield _part(path, value, types, parent)
+        parent, children = value, list(value.items())
     elif isinstance(value, list | tuple):
         children = [(str(index), child) for index, child in enumerate(value)]
     else:
         return
     for key, child in children:
-        yield from _parts((*path, str(key)), child, REGISTRIES.get(key, types))
+        inner = REGISTRIES.get(key, types)
+        yield from _parts((*path, str(key)), child, inner, parent)
 
 
 def _part(
-    path: tuple[str, ...], node: Mapping[str, Any], types: Registry | None
+    path: tuple[str, ...],
+    node: Mapping[str, Any],
+    types: Registry | None,
+    parent: Mapping[str, Any],
 ) -> Part:
     place = '/'.join(path)
     untyped = _at(UNTYPED, place)
     if untyped is not None and 'type' not in node:
+        if path[-1] == 'paramwise_cfg':
+            untyped = untyped._replace(others=_groups(parent) is None)
         return Part(path, node, None, untyped, None)
-    if place.endswith('paramwise_cfg'):
-        return Part(path, node, None, Arguments(frozenset(PARAMWISE), others=True), None)
     name = node.get('type', _at(TYPES, place))
     kind = find_type(name, types)
     accepted = ANYTHING if kind is None else _accepted(kind, place, node)
     return Part(path, node, kind, accepted, types if 'type' in node else None)
 
 
+def _groups(optim_wrapper: Mapping[str, Any]) -> frozenset[str] | None:
+    """Return the further groups of parameters, ``None`` if that is not known."""
+    return CONSTRUCTORS.get(
+        optim_wrapper.get('constructor', 'DefaultOptimWrapperConstructor')
+    )
+
+
 def _accepted(kind: Any, place: str, node: Mapping[str, Any]) -> Arguments:
     found = arguments_of(kind)
     more = frozenset().union(*(MORE[p] for p in MORE if is_at(place, p)))
-    if place == 'optim_wrapper' and 'constructor' in node:
-        groups = CONSTRUCTORS.get(node['constructor'])
+    if place == 'optim_wrapper':
+        groups = _groups(node)
         found = found._replace(others=groups is None)
         more |= groups or frozenset()
     # Those of norms, activations and the like are read by several builders.
-    others = found.others or place.endswith('_cfg') and place.startswith('model/')
-    return found._replace(names=found.names | more, others=others)
+    shared = place.startswith('model/') and '_cfg/' in f'{place}/'
+    return found._replace(names=found.names | more, others=found.others or shared)
 
 
 def is_at(place: str, pattern: str) -> bool:

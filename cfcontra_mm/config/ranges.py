@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
@@ -50,6 +50,15 @@ def _each(one: Range, words: str, lengths: Sequence[int] = ()) -> Range:
     return Range(words, holds)
 
 
+def _are_groups(value: Any) -> bool:
+    is_list = isinstance(value, list | tuple)
+    return is_list and all(isinstance(inner, Mapping) for inner in value)
+
+
+def _is_group(value: Any) -> bool:
+    return isinstance(value, Mapping) or _are_groups(value)
+
+
 def _either(one: Range, other: Range) -> Range:
     return Range(
         f'{one.words} or {other.words}', lambda v: one.holds(v) or other.holds(v)
@@ -59,13 +68,16 @@ def _either(one: Range, other: Range) -> Range:
 COUNT = _integer('a positive integer', lambda n: n > 0)
 NATURAL = _integer('an integer of at least 0', lambda n: n >= 0)
 SEED = _integer('an integer in 0-4294967295', lambda n: 0 <= n < 2**32)
-COUNT_OR_NONE = _integer('a positive integer, or -1 for none', lambda n: n > 0 or n == -1)
+COUNT_OR_NONE = _integer(
+    'a positive integer, or -1 for none', lambda n: n > 0 or n == -1
+)
 LABEL = _integer('an integer in 0-255', lambda n: 0 <= n <= 255)
 POSITIVE = _number('a positive number', lambda x: x > 0)
 NOT_NEGATIVE = _number('a finite number of at least 0', lambda x: 0 <= x < math.inf)
 FINITE = _number('a finite number', math.isfinite)
 SHARE = _number('a number in 0-1', lambda x: 0 <= x <= 1)
 BELOW_ONE = _number('a number of at least 0 and below 1', lambda x: 0 <= x < 1)
+DROPOUT = _number('a number of at least 0 and below 1', lambda x: x == -1 or 0 <= x < 1)
 ABOVE_ZERO = _number('a number above 0 and at most 1', lambda x: 0 < x <= 1)
 SWITCH = Range('True or False', lambda value: isinstance(value, bool))
 NUMBERS = _each(FINITE, 'a list of numbers')
@@ -75,6 +87,9 @@ POSITIVE_PAIR = _each(POSITIVE, 'a pair of positive numbers', [2])
 FACTOR = _either(POSITIVE, POSITIVE_PAIR)
 BETAS = _each(BELOW_ONE, 'two numbers of at least 0 and below 1', [2])
 SHARES = _either(SHARE, _each(SHARE, 'a list of them'))
+GROUP = Range('a dict', lambda value: isinstance(value, Mapping))
+GROUP_OR_NONE = Range('a dict or None', lambda v: isinstance(v, Mapping | None))
+GROUPS = Range('a list of dicts', _are_groups)
 TEXT = Range('a string', lambda value: isinstance(value, str))
 
 
@@ -86,6 +101,7 @@ def one_of(*values: str) -> Range:
 OPTIONAL = (
     *('seed', 'prefetch_factor', 'class_weight', 'size', 'size_divisor'),
     *('out_channels', 'stride', 'crop_size', 'load_from', 'resource_limit', 'work_dir'),
+    *('ignore_index', 'bgr_to_rgb'),
 )
 """Settings that may also be ``None``, beside arguments that are so by default."""
 
@@ -170,8 +186,8 @@ RANGES = {
     '*.num_classes': COUNT,
     '*.in_channels': COUNTS,
     '*.channels': COUNTS,
-    '*.out_channels': COUNT,
-    '*.dropout_ratio': BELOW_ONE,
+    '*.out_channels': COUNTS,
+    '*.dropout_ratio': DROPOUT,
     '*.drop_path_rate': BELOW_ONE,
     '*.drop_rate': BELOW_ONE,
     '*.align_corners': SWITCH,
@@ -189,7 +205,7 @@ RANGES = {
     'BaseDataPreprocessor.seg_pad_val': LABEL,
     'BaseDataPreprocessor.bgr_to_rgb': SWITCH,
     '*.data_preprocessor.test_cfg.size_divisor': COUNT,
-    'model.test_cfg.mode': one_of('whole', 'slide'),
+    'model.test_cfg.mode': one_of('whole', 'slide', 'slide_flip'),
     'model.test_cfg.crop_size': SIZE,
     'model.test_cfg.stride': SIZE,
     # Losses and methods.
@@ -232,6 +248,23 @@ RANGES = {
     'PhotoMetricDistortion.contrast_range': POSITIVE_PAIR,
     'PhotoMetricDistortion.saturation_range': POSITIVE_PAIR,
     'folders.size': _each(COUNT, 'width,height in pixels', [2]),
+    # The groups themselves.
+    **dict.fromkeys(
+        ('model', 'randomness', 'env_cfg', 'folders', 'data_preprocessor'), GROUP
+    ),
+    **dict.fromkeys(
+        (
+            *('train_dataloader', 'val_dataloader', 'test_dataloader', 'train_cfg'),
+            *('val_cfg', 'test_cfg', 'optim_wrapper', 'default_hooks', 'visualizer'),
+            *('default_hooks.*', 'log_processor', 'tta_model', 'custom_imports'),
+        ),
+        GROUP_OR_NONE,
+    ),
+    **dict.fromkeys(('custom_hooks', '*.pipeline', 'test_pipeline'), GROUPS),
+    **dict.fromkeys(
+        ('val_evaluator', 'test_evaluator', 'param_scheduler', 'tta_pipeline'),
+        Range('a dict, a list of dicts or None', lambda v: v is None or _is_group(v)),
+    ),
     # Settings of the files themselves.
     'center_images': COUNT,
     'stylising_workers': NATURAL,
@@ -259,12 +292,10 @@ def range_of(part: Part, key: str) -> Range | None:
     """
     if part.node[key] is None and key in (*OPTIONAL, *part.accepted.optional):
         return None
-    dotted = '.'.join((*part.path, key))
+    place = '.'.join(part.path)
     for pattern in (*_BY_NAME.get(key, ()), *_WILD):
         owner, _, name = pattern.rpartition('.')
-        if owner in part.names and fnmatchcase(key, name):
-            return RANGES[pattern]
-        if fnmatchcase(dotted, pattern):
+        owned = owner in part.names or fnmatchcase(place, owner)
+        if owned and fnmatchcase(key, name):
             return RANGES[pattern]
     return None
-

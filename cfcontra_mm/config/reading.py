@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 
 import cfcontra_mm.config.plain_yaml  # noqa: F401  so that YAML runs no code
 from cfcontra_mm.errors import InputError
@@ -25,6 +25,12 @@ PARTS = {
     'models/adain_vgg19.py': 'translators/adain_vgg19.py',
 }
 """Where files of ``_base_`` are now, by their names in version 0.1."""
+
+PATHS = (
+    *('work_dir', 'load_from', 'data_root', 'ann_file', 'img_path', 'seg_map_path'),
+    *('weights', 'checkpoint', 'output_dir', 'save_dir', 'out_dir', 'experiment_name'),
+)
+"""Settings that are strings, also where the config does not set them."""
 
 
 def open_config(
@@ -52,10 +58,10 @@ def open_config(
             the pair does not fit it, or an override does not.
     """
     config = _read(current_path(Path(path)), network, pair, import_modules)
-    values = _parse(config, overrides or {})
+    values = _parse(config._cfg_dict, overrides or {})
     source = Source(str(path), origin or f'{path}: overrides', values)
-    check_groups(config, values, source)
-    added = new_keys(config, values)
+    check_groups(config._cfg_dict, values, source)
+    added = new_keys(config._cfg_dict, values)
     try:
         config.merge_from_dict(values)
     except (AttributeError, KeyError, TypeError) as error:
@@ -66,14 +72,16 @@ def open_config(
     return config
 
 
-def _parse(config: Config, overrides: Mapping[str, Any]) -> dict[str, Any]:
+def _parse(config: ConfigDict, overrides: Mapping[str, Any]) -> dict[str, Any]:
     """Parse the values that were typed, given those that they replace."""
-    return {
-        key: parse_value(value, present_value(config, key))
-        if isinstance(value, Text)
-        else value
-        for key, value in overrides.items()
-    }
+    values = dict(overrides)
+    for key, value in overrides.items():
+        if isinstance(value, Text):
+            present = present_value(config, key)
+            if present is None and key.split('.')[-1] in PATHS:
+                present = ''
+            values[key] = parse_value(value, present)
+    return values
 
 
 def _is_ours(config: Config) -> bool:
