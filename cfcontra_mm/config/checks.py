@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 
 from mmengine.config import Config
 from mmengine.registry import Registry
+from mmseg.registry import DATASETS
 
 from cfcontra_mm.errors import InputError
 
 from .arguments import ANYTHING
-from .parts import ALWAYS, TOP, Part, is_at, parts_of
+from .parts import ALWAYS, TOP, Part, find_type, is_at, parts_of
 from .ranges import range_of
 
 NEAR = 0.85
@@ -156,12 +157,18 @@ def check_config(
     variables = Part((), config._cfg_dict, None, ANYTHING, None)
     _check_ranges(variables, config._cfg_dict, source)
     _check_together(config, source)
+    _check_classes(config, source)
 
 
 def _check_top(config: Config, added: Sequence[Keys], source: Source) -> None:
     new = {path[0] for path in added if len(path) == 1}
     names = [key for key in config if key not in new]
     for key in config:
+        if key == 'folders' and key in new:
+            raise InputError(
+                f'{source.of(key)}: the data sets of this config are no folders; use '
+                'the pair folders'
+            )
         if key in TOP:
             continue
         if key in new:
@@ -252,3 +259,29 @@ def _check_together(config: Config, source: Source) -> None:
                 f'{source.of(absent[0])}: is None, which needs '
                 f'{" ".join(f"{key}=None" for key in given)} too; set all or none'
             )
+
+
+def _check_classes(config: Config, source: Source) -> None:
+    """Refuse a number of classes that is not that of the labels, where it is known."""
+    dataset = _labelled(config)
+    kind = find_type(dataset.get('type'), DATASETS)
+    classes = getattr(kind, 'METAINFO', {}).get('classes')
+    if classes is None or 'metainfo' in dataset:
+        return
+    for part in parts_of({'model': config.get('model')}):
+        number = part.node.get('num_classes', len(classes))
+        if number != len(classes):
+            dotted = '.'.join((*part.path, 'num_classes'))
+            raise InputError(
+                f'{source.of(dotted)}: is {number}, but the labels of '
+                f'{kind.__name__} have {len(classes)} classes; make them equal'
+            )
+
+
+def _labelled(config: Config) -> Mapping[str, Any]:
+    """Return the config of the data set that gives training its labels, if any."""
+    dataset = present_value(config._cfg_dict, 'train_dataloader.dataset') or {}
+    dataset = dataset.get('source', dataset)
+    if isinstance(dataset, list | tuple):
+        dataset = dataset[0] if dataset else {}
+    return dataset if isinstance(dataset, Mapping) else {}

@@ -148,7 +148,7 @@ class Part(NamedTuple):
 
 def parts_of(config: Mapping[str, Any]) -> Iterator[Part]:
     """Yield the parts of a config that are read, each before those in it."""
-    for key in TOP:
+    for key in sorted(TOP):
         if (value := config.get(key)) is not None:
             yield from _parts((key,), value, REGISTRIES.get(key))
 
@@ -179,7 +179,7 @@ def _part(
 ) -> Part:
     place = '/'.join(path)
     untyped = _at(UNTYPED, place)
-    if untyped is not None and 'type' not in node:
+    if untyped is not None:
         if path[-1] == 'paramwise_cfg':
             untyped = untyped._replace(others=_groups(parent) is None)
         return Part(path, node, None, untyped, None)

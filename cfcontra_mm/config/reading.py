@@ -124,6 +124,18 @@ def _find_shipped(config: Config, path: Path) -> None:
     found(config._cfg_dict)
 
 
+def refuse_study(config: Config, path: Path | str) -> None:
+    """Refuse a study where the config of a run is needed.
+
+    Raises:
+        InputError: It is one.
+    """
+    if 'study' in config and 'model' not in config:
+        raise InputError(
+            f'{path}: is a study, not the config of a run; use tools/benchmark.py'
+        )
+
+
 def in_checkout(file: Path, beside: Path) -> Path:
     """Return where a file is: as given, or below a parent folder of another file.
 

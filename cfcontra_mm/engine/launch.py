@@ -13,7 +13,7 @@ from mmengine.config import Config
 from mmengine.dist import init_dist, is_distributed, is_main_process
 from mmengine.runner import Runner, find_latest_checkpoint
 
-from cfcontra_mm.config import open_config, run_name
+from cfcontra_mm.config import open_config, refuse_study, run_name
 from cfcontra_mm.datasets.folders import apply_folders, describe_folders
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.old_names import old_attributes
@@ -77,6 +77,7 @@ def load_config(
         InputError: The file is missing or broken, or an option does not fit.
     """
     cfg = open_config(path, options, network=network, pair=pair, origin='--cfg-options')
+    refuse_study(cfg, path)
     if cfg.get('folders') is not None:
         apply_folders(cfg)
     return cfg

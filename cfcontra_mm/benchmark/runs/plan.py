@@ -29,6 +29,7 @@ from cfcontra_mm.benchmark.study import (
     default_work_dir,
 )
 from cfcontra_mm.benchmark.study.fields import for_seed
+from cfcontra_mm.benchmark.study.study import warn_of_other_data
 from cfcontra_mm.config import open_config
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.files import file_name
@@ -54,6 +55,7 @@ def plan_runs(study: Study, seeds: tuple[int, ...], out: Path) -> list[Run]:
         for run in planner.runs(row, seeds):
             folder = folders.setdefault(run.identity, run.work_dir)
             runs.append(replace(run, work_dir=folder))
+    warn_of_other_data(study, planner.configs)
     return runs
 
 
@@ -105,6 +107,7 @@ class _Planner:
         self.study, self.out = study, out
         self.preparations = {p.name: p for p in study.preparations}
         self.planned: dict[tuple[str, int | None], PreparationStep] = {}
+        self.configs: dict[str, Config] = {}
         self.tree = functools.cache(SourceTree)
         self.data_modules = RENDERER if study.data else ()
 
@@ -115,6 +118,7 @@ class _Planner:
             overrides = self.study.overrides(row, seed)
             if overrides != resolved:  # most rows have the same for all seeds
                 config, resolved = self.study.resolve(row, seed), overrides
+                self.configs.setdefault(row.name, config)
             yield self._run(row, seed, config, overrides)
 
     def _run(
@@ -179,7 +183,10 @@ class _Planner:
     ) -> PreparationStep:
         kind, path = preparation.kind, preparation.config
         config = open_config(
-            path, for_seed(preparation.overrides, seed), import_modules=False
+            path,
+            for_seed(preparation.overrides, seed),
+            import_modules=False,
+            origin=f'preparation {preparation.name!r}',
         )
         folder = preparation.folder(seed)
         made = dict(kind=kind, out=str(folder) if preparation.out else None, seed=seed)
