@@ -19,8 +19,8 @@ from typing import Any, NoReturn, TextIO
 
 import torch
 
-from cfcontra_mm.config.values import Text
 from cfcontra_mm.errors import InputError, Stopped
+from cfcontra_mm.values import Text
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 

@@ -22,8 +22,8 @@ from cfcontra_mm.command_line import (
     output_folder,
     seed,
 )
-from cfcontra_mm.config.values import parse_word
 from cfcontra_mm.report import write_report, write_sheet
+from cfcontra_mm.values import parse_word
 
 
 def parse_args() -> argparse.Namespace:

@@ -11,10 +11,10 @@ from mmengine.config import Config, ConfigDict
 
 import cfcontra_mm.config.plain_yaml  # noqa: F401  so that YAML runs no code
 from cfcontra_mm.errors import InputError
+from cfcontra_mm.values import Text, parse_value
 
 from .checks import Source, check_config, check_groups, new_keys, present_value
 from .combination import recombine
-from .values import Text, parse_value
 
 PARTS = {
     **{
@@ -66,7 +66,8 @@ def open_config(
         config.merge_from_dict(values)
     except (AttributeError, KeyError, TypeError) as error:
         raise InputError(f'{source.origin}: {error.args[0]}') from error
-    check_config(config, added, source, import_modules or _is_ours(config))
+    if config.get('default_scope') == 'mmseg':  # else others may read it
+        check_config(config, added, source, import_modules or _is_ours(config))
     _settle_workers(config)
     _find_shipped(config, Path(path))
     return config

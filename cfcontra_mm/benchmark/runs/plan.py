@@ -6,6 +6,7 @@ import functools
 import hashlib
 import json
 import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -55,8 +56,22 @@ def plan_runs(study: Study, seeds: tuple[int, ...], out: Path) -> list[Run]:
         for run in planner.runs(row, seeds):
             folder = folders.setdefault(run.identity, run.work_dir)
             runs.append(replace(run, work_dir=folder))
+    _warn_of_equal_rows(study, runs)
     warn_of_other_data(study, planner.configs)
     return runs
+
+
+def _warn_of_equal_rows(study: Study, runs: Sequence[Run]) -> None:
+    rows: dict[str, dict[str, None]] = {}
+    for run in runs:
+        rows.setdefault(run.identity, {})[run.row] = None
+    for names in dict.fromkeys(tuple(equal) for equal in rows.values()):
+        if len(names) > 1:
+            warnings.warn(
+                f'{study.name}: rows {", ".join(map(repr, names))} have equal '
+                'settings and share their trainings',
+                stacklevel=3,
+            )
 
 
 def choose_runs(
@@ -186,7 +201,7 @@ class _Planner:
             path,
             for_seed(preparation.overrides, seed),
             import_modules=False,
-            origin=f'preparation {preparation.name!r}',
+            origin=f'{path}: overrides of preparation {preparation.name!r}',
         )
         folder = preparation.folder(seed)
         made = dict(kind=kind, out=str(folder) if preparation.out else None, seed=seed)

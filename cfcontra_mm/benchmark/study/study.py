@@ -12,7 +12,7 @@ from typing import Any
 from mmengine.config import Config
 
 from cfcontra_mm.config import open_config
-from cfcontra_mm.config.ranges import COUNT, FINITE, NATURAL
+from cfcontra_mm.config.ranges import COUNT, FINITE, NATURAL, Range
 from cfcontra_mm.config.ranges import SEED as SEEDS
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.toystreets import write_toystreets
@@ -173,7 +173,7 @@ class Study:
             network=row.network or self.network,
             pair=row.pair or self.pair,
             import_modules=False,
-            origin=f'row {row.name!r}',
+            origin=f'{row.config}: overrides of row {row.name!r}',
         )
 
     def test_config(self) -> Config:
@@ -221,7 +221,6 @@ def check_study(study: Study, path: Path) -> None:
     _check_placeholders(study, path)
     if study.data is not None:
         check_arguments(write_toystreets, study.data, f'{path}: study.data')
-    _warn_of_equal_rows(study, path)
 
 
 def _check_lists(study: Study, path: Path) -> None:
@@ -242,6 +241,7 @@ def _check_lists(study: Study, path: Path) -> None:
 
 
 def _check_numbers(study: Study, path: Path) -> None:
+    numbers: list[tuple[str, Range, Any]]
     numbers = [('seeds', SEEDS, seed) for seed in study.seeds]
     numbers.append(('block_length', COUNT, study.block_length))
     for column in study.columns:
@@ -258,19 +258,6 @@ def _check_numbers(study: Study, path: Path) -> None:
             raise InputError(f'{path}: {what}: must be {limits.words}, not {value!r}')
 
 
-def _warn_of_equal_rows(study: Study, path: Path) -> None:
-    first: dict[str, str] = {}
-    for row in study.measured():
-        settings = (row.config, row.network, row.pair, study.overrides(row))
-        other = first.setdefault(repr(settings), row.name)
-        if other != row.name:
-            warnings.warn(
-                f'{path}: rows {other!r} and {row.name!r} have equal settings; they '
-                'share their trainings',
-                stacklevel=4,
-            )
-
-
 def warn_of_other_data(study: Study, configs: Mapping[str, Config]) -> None:
     """Warn of a row that is tested on other images than the first one.
 
@@ -278,12 +265,13 @@ def warn_of_other_data(study: Study, configs: Mapping[str, Config]) -> None:
         study: The study.
         configs: The config of each row.
     """
-    tested = {name: _test_data(config) for name, config in configs.items()}
+    data = {name: _test_data(config) for name, config in configs.items()}
+    tested = {name: place for name, place in data.items() if place}
     first = next(iter(tested), '')
-    for name, data in tested.items():
-        if data != tested[first]:
+    for name, place in tested.items():
+        if place != tested[first]:
             warnings.warn(
-                f'{study.name}: row {name!r} is tested on {data}, but {first!r} on '
+                f'{study.name}: row {name!r} is tested on {place}, but {first!r} on '
                 f'{tested[first]}; their figures cannot be compared',
                 stacklevel=3,
             )
@@ -294,7 +282,7 @@ def _test_data(config: Config) -> str:
     folders = config.get('folders') or {}
     places = [dataset.get('data_root'), folders.get('val_images')]
     places.append((dataset.get('data_prefix') or {}).get('img_path'))
-    return f'{dataset.get("type")} ({", ".join(p for p in places if p)})'
+    return ', '.join(place for place in places if place)
 
 
 def _headings(study: Study) -> list[str]:

@@ -138,7 +138,7 @@ def test_wrong_preparations_are_named(tmp_path, old, new, message):
         (
             "root='d'",
             "rooot='d'",
-            r"study\.data: unknown key 'rooot'; choose from root, num_source",
+            r"study\.data: unknown key 'rooot'; did you mean root\? ",
         ),
         (', num_val=1', '', r"study\.data: missing key 'num_val'; add it"),
         ('num_val=1', 'num_val=1, number=2', r"study\.data: unknown key 'number'"),
@@ -323,7 +323,7 @@ def test_a_row_overrides_what_is_shared(fake):
 
 def test_an_override_that_does_not_fit_is_named(fake):
     study = override(fake.study, {'data_root.x': 1})
-    with pytest.raises(InputError, match=r'source\.py: overrides: ') as caught:
+    with pytest.raises(InputError, match=r'source\.py: overrides of row ') as caught:
         plan_runs(study, (0,), fake.out)
     assert '\n' not in str(caught.value)
 
