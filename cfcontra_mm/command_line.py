@@ -101,7 +101,7 @@ def describe(error: Exception) -> str | None:
 
 
 def _file_problem(error: OSError) -> str | None:
-    if error.filename is None and _stdout_fails():
+    if error.filename is None and (_stdout_fails() or _is_printing(error)):
         return f'standard output: {_reason(error)}; write to another place'
     if error.filename is None and error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return None
@@ -123,6 +123,12 @@ def _stdout_fails() -> bool:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return True
     return False
+
+
+def _is_printing(error: OSError) -> bool:
+    """Tell whether an error is that of a ``print``, which without a buffer fails."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and 'print(' in (frames[-1].line or '')
 
 
 def _missing_package(error: ImportError) -> str | None:
