@@ -107,12 +107,14 @@ def _first_new(node: Any, keys: Sequence[str], value: Any) -> Iterator[Keys]:
 def check_groups(
     config: Mapping[str, Any], overrides: Mapping[str, Any], source: Source
 ) -> None:
-    """Refuse a plain value for a group of settings.
+    """Refuse a plain value for a group of settings, and a key below a plain value.
 
     Raises:
-        InputError: An override is neither a dict nor ``None``, but replaces a dict.
+        InputError: An override is neither a dict nor ``None``, but replaces a dict, or
+            its key leads below a value or beyond the end of a list.
     """
     for dotted, value in overrides.items():
+        _check_way(config, dotted, source)
         present = present_value(config, dotted)
         if isinstance(present, Mapping) and not isinstance(value, Mapping | None):
             example = next(iter(present), 'KEY')
@@ -120,6 +122,24 @@ def check_groups(
                 f'{source.of(dotted)}: is a group of settings, not {value!r}; set one '
                 f'of them, such as {dotted}.{example}'
             )
+
+
+def _check_way(node: Any, dotted: str, source: Source) -> None:
+    keys = dotted.split('.')
+    for depth, key in enumerate(keys):
+        above = '.'.join(keys[:depth])
+        if isinstance(node, list | tuple):
+            if not key.isdigit() or int(key) >= len(node):
+                raise InputError(
+                    f'{source.of(dotted)}: {above} is a list of {len(node)}; give an '
+                    f'index below it, not {key!r}'
+                )
+        elif not isinstance(node, Mapping | None):
+            raise InputError(
+                f'{source.of(dotted)}: {above} is {node!r}, no group of settings; set '
+                'it as a whole'
+            )
+        node = present_value(node, key)
 
 
 def present_value(config: Any, dotted: str) -> Any:

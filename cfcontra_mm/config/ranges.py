@@ -219,7 +219,7 @@ RANGES = {
     '*.divergence_weight': NOT_NEGATIVE,
     '*.adversarial_weights.*': NOT_NEGATIVE,
     '*.entropy_weights.*': NOT_NEGATIVE,
-    'EncoderDecoder.threshold': NOT_NEGATIVE,
+    'CFContra.threshold': NOT_NEGATIVE,
     'DACS.threshold': SHARE,
     'EncoderDecoder.momentum': SHARE,
     'CFContra.terms': one_of('all', 'intra'),
