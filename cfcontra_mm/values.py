@@ -28,7 +28,7 @@ def parse_value(text: str, present: Any = None) -> Any:
         return _unquoted(text)
     elements = _split(text)
     is_path = '/' in text and not isinstance(present, list | tuple)
-    if is_path or len(elements) == 1 or text[0] in CLOSING:
+    if is_path or len(elements) == 1:
         return parse_word(text)
     return [parse_word(element) for element in elements]
 

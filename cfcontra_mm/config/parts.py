@@ -59,7 +59,7 @@ REGISTRIES: dict[str, Registry] = {
 
 TYPES = {
     'optim_wrapper': 'OptimWrapper',
-    'optim_wrapper/*': 'OptimWrapper',
+    'optim_wrapper/discriminator': 'OptimWrapper',
     'val_cfg': 'ValLoop',
     'test_cfg': 'TestLoop',
     'log_processor': 'LogProcessor',
@@ -109,7 +109,7 @@ MORE = {
     'param_scheduler/*': {'convert_to_iter_based', 'begin', 'end', 'by_epoch'},
     'param_scheduler': {'convert_to_iter_based', 'begin', 'end', 'by_epoch'},
     'optim_wrapper': {'optimizer', 'paramwise_cfg', 'constructor'},
-    'optim_wrapper/*': {'optimizer', 'paramwise_cfg', 'constructor'},
+    'optim_wrapper/discriminator': {'optimizer', 'paramwise_cfg', 'constructor'},
     'train_cfg': {'by_epoch'},
     '*/norm_cfg': {'requires_grad'},
 }

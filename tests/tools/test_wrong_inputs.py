@@ -330,7 +330,7 @@ LINES = [
     ('translate_dataset.py', f'{ADAIN} list.pth --out o --seed -1', '--seed'),
     ('translate_dataset.py', f'{ADAIN} list.pth --out o --direction up', '--direction'),
     ('translate_dataset.py', f'{MINENT} list.pth --out o', 'AdaINStyleTransfer'),
-    ('translate_dataset.py', f'{ADAIN} cut.pth --out o --cfg-options model.x=1', 'model'),
+    ('translate_dataset.py', f'{ADAIN} x.pth --out o --cfg-options model.x=1', 'model'),
     ('make_toystreets.py', '', 'required: --out'),
     ('make_toystreets.py', '--out o --num-source 0', '--num-source'),
     ('make_toystreets.py', '--out o --num-val -1', '--num-val'),
@@ -494,8 +494,8 @@ def refuses(place, monkeypatch, capsys):
 def tree(folder):
     return {
         Path(parent, name)
-        for parent, *names in os.walk(folder)
-        for name in sum(names, [])
+        for parent, folders, files in os.walk(folder)
+        for name in (*folders, *files)
     }
 
 
