@@ -21,9 +21,11 @@ from cfcontra_mm.errors import InputError
 
 
 def raised(function):
-    with pytest.raises(Exception) as caught:
+    try:
         function()
-    return caught.value
+    except Exception as error:
+        return error
+    raise AssertionError('nothing was raised')
 
 
 def raises(error):
@@ -106,10 +108,6 @@ def test_a_mistake_in_the_code_is_described_by_its_traceback(error):
             'config: DeepLabResNet: invalid depth 19',
         ),
         (
-            dict(type='SegformerHead', in_channels=(1,), in_index=(0, 1)),
-            'SegformerHead',
-        ),
-        (
             dict(type='CrossEntropyLoss', use_sigmoid=True, use_mask=True),
             'config: Cross',
         ),
@@ -125,7 +123,7 @@ def test_what_a_library_says_of_its_settings(cfg, said):
     assert '\n' not in describe(error)
 
 
-def parse(*arguments, **options):
+def parse(*arguments):
     parser = ArgumentParser()
     parser.add_argument('--number', type=positive)
     parser.add_argument('--seed', type=seed)
@@ -138,7 +136,7 @@ def parse(*arguments, **options):
     ('arguments', 'said'),
     [
         (['--number', '0'], "--number: '0' is not a positive integer"),
-        (['--seed', '-1'], '--seed: expected one argument'),
+        (['--seed', '-1'], "--seed: '-1' is not an integer"),
         (['--seed', '4294967296'], '--seed'),
         (['--nmber', '1'], 'did you mean --number?'),
         (['--cfg-options', 'a'], "--cfg-options: 'a' is not KEY=VALUE"),
@@ -149,7 +147,7 @@ def test_wrong_arguments(arguments, said, monkeypatch):
     monkeypatch.delenv('RANK', raising=False)
     with pytest.raises(InputError) as caught:
         parse(*arguments)
-    assert str(caught.value).startswith(said) or said in str(caught.value)
+    assert said in str(caught.value)
     assert '\n' not in str(caught.value)
 
 
@@ -178,7 +176,7 @@ def test_where_nothing_can_be_written(tmp_path, monkeypatch, place):
         (output_folder, tmp_path / place),
         (output_file, tmp_path / place / 'a.png'),
     ):
-        with pytest.raises(argparse.ArgumentTypeError, match='file|locked'):
+        with pytest.raises(argparse.ArgumentTypeError, match=r'file|locked'):
             parse_path(str(path))
 
 
