@@ -138,13 +138,14 @@ def refuse_study(config: Config, path: Path | str) -> None:
 
 
 def in_checkout(file: Path, beside: Path) -> Path:
-    """Return where a file is: as given, or below a parent folder of another file.
+    """Return where a file is: as given, or in the checkout of another file.
 
     Args:
-        file: The file, relative to the working directory or to a checkout.
+        file: The file; if it begins with ``configs/``, it may be relative to a
+            checkout instead of the working directory.
         beside: A file of the checkout.
     """
-    if file.is_absolute() or file.exists():
+    if file.parts[:1] != ('configs',) or file.exists():
         return file
     places = (folder / file for folder in beside.resolve().parents)
     return next((place for place in places if place.exists()), file)
