@@ -17,8 +17,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
-import torch
-
 from cfcontra_mm.errors import InputError, Stopped
 from cfcontra_mm.values import Text
 
@@ -38,6 +36,16 @@ USER_ERRORS = re.compile(
 
 LIBRARIES = re.compile(r'[\\/](mmengine|mmcv|mmseg|torch|timm)[\\/]')
 """Code that is handed the settings of a config."""
+
+TORCH_ERRORS = {
+    'CUDA out of memory|CUDA error: out of memory': 'out of memory of the GPU; reduce '
+    'train_dataloader.batch_size (and sampler.per_domain) or the size of the images',
+    'PytorchStreamWriter failed': 'a file of weights could not be written, perhaps '
+    'because the disk is full; free some space',
+    'DataLoader worker .* (is killed|exited unexpectedly)': 'a data worker was killed, '
+    'perhaps for lack of memory; reduce train_dataloader.num_workers',
+}
+"""What torch says where the machine is too small, and what to do."""
 
 WAYS_OUT = {
     errno.ENOENT: 'check the path',
@@ -139,11 +147,9 @@ def _missing_package(error: ImportError) -> str | None:
     return message if 'install' in message else None
 
 
-def _memory_problem(error: Exception) -> str | None:
-    return (
-        'out of memory of the GPU; reduce train_dataloader.batch_size (and '
-        'sampler.per_domain) or the size of the images'
-    )
+def _torch_problem(error: RuntimeError) -> str | None:
+    found = (line for said, line in TORCH_ERRORS.items() if re.search(said, str(error)))
+    return next(found, None)
 
 
 def _stop(number: int, message: str) -> NoReturn:
@@ -192,7 +198,8 @@ def _config_problem(error: Exception) -> str | None:
         return None
     kind = built[-1].f_locals.get('obj_type')
     reason = message.splitlines()[0] if message else 'its settings do not fit together'
-    return f'config: {getattr(kind, "__name__", kind)}: {reason}'
+    where = f'{getattr(kind, "__name__", kind)}: ' if kind else ''
+    return f'config: {where}{reason}'
 
 
 OWN = ('cfcontra_mm', 'mmengine', 'mmcv', 'mmseg', 'torch', 'numpy')
@@ -202,7 +209,7 @@ EXPLANATIONS: dict[type[Exception], Callable[[Any], str | None]] = {
     InputError: _one_line,
     OSError: _file_problem,
     ImportError: _missing_package,
-    torch.OutOfMemoryError: _memory_problem,
+    RuntimeError: _torch_problem,
 }
 """What describes an error, by its type."""
 

@@ -78,9 +78,13 @@ def test_a_missing_package():
     assert describe(ImportError(message)) == message
 
 
-def test_too_small_a_gpu():
+def test_too_small_a_machine():
     line = describe(torch.OutOfMemoryError('CUDA out of memory. Tried ...'))
     assert 'reduce train_dataloader.batch_size' in line
+    line = describe(RuntimeError('PytorchStreamWriter failed writing file data/0'))
+    assert 'free some space' in line
+    line = describe(RuntimeError('DataLoader worker (pid 7) is killed by signal: 9.'))
+    assert 'reduce train_dataloader.num_workers' in line
 
 
 @pytest.mark.parametrize(

@@ -174,6 +174,7 @@ def check_config(
         _check_type(part, source, all_imported)
         _check_keys(part, added, source)
         _check_ranges(part, part.node, source)
+        _check_order(part, source)
     variables = Part((), config._cfg_dict, None, ANYTHING, None)
     _check_ranges(variables, config._cfg_dict, source)
     _check_together(config, source)
@@ -253,7 +254,10 @@ def _check_type(part: Part, source: Source, all_imported: bool) -> None:
 
 def _registered(types: Registry | None) -> list[str]:
     """Return the names of a registry and of those that it looks them up in."""
-    return [*types.module_dict, *_registered(types.parent)] if types is not None else []
+    if types is None:
+        return []
+    types.import_from_location()
+    return [*types.module_dict, *_registered(types.parent)]
 
 
 def _parent(part: Part) -> str:
@@ -268,6 +272,13 @@ def _check_ranges(part: Part, node: Mapping[str, Any], source: Source) -> None:
             raise InputError(
                 f'{source.of(dotted)}: must be {limits.words}, not {value!r}'
             )
+
+
+def _check_order(part: Part, source: Source) -> None:
+    begin, end = part.node.get('begin'), part.node.get('end')
+    if '_ParamScheduler' in part.names and begin and end and begin >= end:
+        dotted = '.'.join((*part.path, 'begin'))
+        raise InputError(f'{source.of(dotted)}: must be below its end, {end}')
 
 
 def _check_together(config: Config, source: Source) -> None:

@@ -21,6 +21,7 @@ SUBCLASSES = {Optimizer: 'optimizer', _ParamScheduler: 'param_scheduler'}
 def classes_of(name):
     """Registered classes of this name, or of a base of this name."""
     for key in REGISTRIES:
+        REGISTRIES[key].import_from_location()
         for registry in (REGISTRIES[key], REGISTRIES[key].parent, LOG_PROCESSORS):
             for kind in registry.module_dict.values() if registry is not None else ():
                 if name in [base.__name__ for base in getattr(kind, '__mro__', ())]:

@@ -173,6 +173,7 @@ RANGES = {
         ('param_scheduler.0.power=-1', 'a positive number'),
         ('param_scheduler.0.eta_min=-1', 'of at least 0'),
         ('param_scheduler.0.begin=-1', 'an integer of at least 0'),
+        ('param_scheduler.0.begin=500', 'must be below its end, 400'),
         ('param_scheduler.0.end=0', 'a positive integer'),
         ('randomness.seed=-1', 'an integer in 0-4294967295'),
         ('randomness.seed=4294967296', 'an integer in 0-4294967295'),
