@@ -173,10 +173,9 @@ def check_config(
     for part in parts_of(config):
         _check_type(part, source, all_imported)
         _check_keys(part, added, source)
-        _check_ranges(part, part.node, source)
+        _check_ranges(part, source)
         _check_order(part, source)
-    variables = Part((), config._cfg_dict, None, ANYTHING, None)
-    _check_ranges(variables, config._cfg_dict, source)
+    _check_ranges(Part((), config._cfg_dict, None, ANYTHING, None), source)
     _check_together(config, source)
     _check_classes(config, source)
 
@@ -233,9 +232,12 @@ def _near(key: str, known: Iterable[str], cutoff: float) -> str | None:
 
 def _check_type(part: Part, source: Source, all_imported: bool) -> None:
     place, name = '/'.join(part.path), part.node.get('type')
-    dotted = '.'.join((*part.path, 'type'))
+    dotted = part.dotted('type')
     if name is None and any(is_at(place, pattern) for pattern in NEEDS_TYPE):
-        raise InputError(f'{source.of(dotted)}: is not set, or {_parent(part)}')
+        raise InputError(
+            f'{source.of(dotted)}: is not set, or {part.path[-1]} is misspelt; set its '
+            'type or correct the name'
+        )
     # Transforms in a transform may be another library's.
     own = part.types is not None and not is_at(place, '*/transforms/*')
     if part.kind is None and own and isinstance(name, str) and all_imported:
@@ -260,24 +262,20 @@ def _registered(types: Registry | None) -> list[str]:
     return [*types.module_dict, *_registered(types.parent)]
 
 
-def _parent(part: Part) -> str:
-    return f'{part.path[-1]} is misspelt; set its type or correct the name'
-
-
-def _check_ranges(part: Part, node: Mapping[str, Any], source: Source) -> None:
-    for key, value in node.items():
+def _check_ranges(part: Part, source: Source) -> None:
+    for key, value in part.node.items():
         limits = range_of(part, str(key))
         if limits is not None and not limits.holds(value):
-            dotted = '.'.join((*part.path, str(key)))
             raise InputError(
-                f'{source.of(dotted)}: must be {limits.words}, not {value!r}'
+                f'{source.of(part.dotted(str(key)))}: must be {limits.words}, not '
+                f'{value!r}'
             )
 
 
 def _check_order(part: Part, source: Source) -> None:
     begin, end = part.node.get('begin'), part.node.get('end')
     if '_ParamScheduler' in part.names and begin and end and begin >= end:
-        dotted = '.'.join((*part.path, 'begin'))
+        dotted = part.dotted('begin')
         raise InputError(f'{source.of(dotted)}: must be below its end, {end}')
 
 
@@ -302,10 +300,9 @@ def _check_classes(config: Config, source: Source) -> None:
     for part in parts_of({'model': config.get('model')}):
         number = part.node.get('num_classes', len(classes))
         if number != len(classes):
-            dotted = '.'.join((*part.path, 'num_classes'))
             raise InputError(
-                f'{source.of(dotted)}: is {number}, but the labels of '
-                f'{kind.__name__} have {len(classes)} classes; make them equal'
+                f'{source.of(part.dotted("num_classes"))}: is {number}, but the labels '
+                f'of {kind.__name__} have {len(classes)} classes; make them equal'
             )
 
 

@@ -139,6 +139,10 @@ class Part(NamedTuple):
     accepted: Arguments
     types: Registry | None
 
+    def dotted(self, key: str) -> str:
+        """Return the dotted key of a setting of the part."""
+        return '.'.join((*self.path, key))
+
     @property
     def names(self) -> list[str]:
         """Names of the class and its bases."""

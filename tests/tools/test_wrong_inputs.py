@@ -59,7 +59,7 @@ KEYS = {
             'data_prefix.img_path?',
         ),
         ('val_dataloader.dataset.pipeline.0.to_float=True', 'to_float32?'),
-        ('optim_wrapper.optimizer.learning_rate=1', 'nothing reads it'),
+        ('optim_wrapper.optimizer.learning_rate=1', 'choose from amsgrad'),
         ('optim_wrapper.optimizer.weight_deca=1', 'optimizer.weight_decay?'),
         ('optim_wrapper.optimiser.lr=1', 'did you mean optim_wrapper.optimizer?'),
         ('optim_wrapper.clip_grad.max_nrm=1', 'clip_grad.max_norm?'),
