@@ -15,16 +15,17 @@ from mmengine.dataset import BaseDataset
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 
+from cfcontra_mm.command_line import ArgumentParser, command_line, positive
 from cfcontra_mm.engine.launch import load_config
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('config', help='config to measure')
     parser.add_argument('other', help='config to compare it with')
-    parser.add_argument('--images', type=int, default=100, help='number of images')
+    parser.add_argument('--images', type=positive, default=100, help='number of images')
     return parser.parse_args()
 
 
@@ -41,6 +42,7 @@ def seconds(source: BaseDataset, number: int) -> float:
     return time.process_time() - start
 
 
+@command_line
 def main() -> None:
     args = parse_args()
     init_default_scope('mmseg')

@@ -11,11 +11,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.config import Config
 from mmengine.dataset import BaseDataset, pseudo_collate
 from mmengine.registry import init_default_scope
 from mmseg.models import BaseSegmentor
@@ -26,7 +24,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 import cfcontra_mm  # noqa: F401  registers what the configs name
+from cfcontra_mm.command_line import ArgumentParser, command_line, named_path
 from cfcontra_mm.engine.checkpoints import load_segmentor
+from cfcontra_mm.engine.launch import load_config
 from cfcontra_mm.evaluation import DomainIoUMetric, frechet_distance
 from cfcontra_mm.translation import (
     AdaINStyleTransfer,
@@ -38,7 +38,7 @@ BATCH = 4
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('config', help='segmentation config of the original pair')
@@ -49,6 +49,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('checkpoint', help='checkpoint of the translator')
     parser.add_argument(
         '--networks',
+        type=named_path,
         nargs='+',
         default=[],
         metavar='NAME=CHECKPOINT',
@@ -59,7 +60,7 @@ def parse_args() -> argparse.Namespace:
 
 def build_sets(config: str, translated: str) -> dict[str, BaseDataset]:
     """Build the source, the translated source (both labelled) and the target."""
-    pair = Config.fromfile(config).train_dataloader.dataset
+    pair = load_config(config, {}).train_dataloader.dataset
     return dict(
         source=DATASETS.build(pair.source),
         translated=DATASETS.build(dict(pair.source, data_root=translated)),
@@ -108,6 +109,7 @@ def distances(
     return [frechet_distance(x, target) for x in (source, translated)]
 
 
+@command_line
 def main() -> None:
     args = parse_args()
     init_default_scope('mmseg')
@@ -119,8 +121,8 @@ def main() -> None:
             partial(style_vectors, translator), sets
         )
     }
-    for name, checkpoint in (pair.split('=', 1) for pair in args.networks):
-        network = load_segmentor(Path(checkpoint)).eval()
+    for name, checkpoint in args.networks:
+        network = load_segmentor(checkpoint).eval()
         rows[f'distance to the target, {name}'] = distances(
             partial(feature_vectors, network), sets
         )

@@ -23,6 +23,7 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 from PIL import Image
 
+from cfcontra_mm.command_line import ArgumentParser, command_line, positive
 from cfcontra_mm.engine.launch import load_config
 from cfcontra_mm.translation import AdaINStyleTransfer, load_translator
 from cfcontra_mm.translation.copy_dataset import translate_dataset
@@ -35,12 +36,14 @@ LAYOUTS = {
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('config', help='config of the translator')
     parser.add_argument('checkpoint', help='checkpoint of the translator')
-    parser.add_argument('--rounds', type=int, default=3, help='number of repetitions')
+    parser.add_argument(
+        '--rounds', type=positive, default=3, help='number of repetitions'
+    )
     return parser.parse_args()
 
 
@@ -73,6 +76,7 @@ def tool_seconds(cfg: Config, model: AdaINStyleTransfer, checkpoint: str) -> flo
         return time.perf_counter() - start
 
 
+@command_line
 def main() -> None:
     args = parse_args()
     init_default_scope('mmseg')

@@ -5,6 +5,9 @@ metrics in mmseg's registries, and the methods of other packages that name thems
 the entry-point group ``cfcontra_mm.methods``.
 """
 
+from . import quiet_import  # noqa: F401  before all that imports mmseg
+
+# isort: split
 from . import datasets, engine, evaluation, losses, methods, models, translation
 from .old_names import find_old_modules, old_attributes
 from .plugins import load_plugins

@@ -3,26 +3,64 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import functools
+import logging
+import os
 import re
 import signal
 import sys
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
-from typing import NoReturn, TextIO
-
-from mmengine.config import DictAction
+from typing import Any, NoReturn, TextIO
 
 from cfcontra_mm.errors import InputError, Stopped
+from cfcontra_mm.values import Text
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+
+STARTED_BY = {
+    'pytorch': ('RANK', 'tools/dist_train.sh or torchrun'),
+    'slurm': ('SLURM_PROCID', 'tools/slurm_train.sh or srun'),
+    'mpi': ('OMPI_COMM_WORLD_RANK', 'mpirun'),
+}
+"""A variable that each launcher sets, and what starts it."""
 
 USER_ERRORS = re.compile(
     'is not in the .* registry|unexpected keyword argument|missing .* required'
 )
 """What MMEngine's registries say about a mistake in a config."""
+
+LIBRARIES = re.compile(r'[\\/](mmengine|mmcv|mmseg|torch|timm)[\\/]')
+"""Code that is handed the settings of a config."""
+
+TORCH_ERRORS = {
+    'CUDA out of memory|CUDA error: out of memory': 'out of memory of the GPU; reduce '
+    'train_dataloader.batch_size (and sampler.per_domain) or the size of the images',
+    'PytorchStreamWriter failed': 'a file of weights could not be written, perhaps '
+    'because the disk is full; free some space',
+    'DataLoader worker .* (is killed|exited unexpectedly)': 'a data worker was killed, '
+    'perhaps for lack of memory; reduce train_dataloader.num_workers',
+}
+"""What torch says where the machine is too small, and what to do."""
+
+WAYS_OUT = {
+    errno.ENOENT: 'check the path',
+    errno.EACCES: 'change its permissions or choose another path',
+    errno.EPERM: 'change its permissions or choose another path',
+    errno.EROFS: 'choose another path',
+    errno.EEXIST: 'remove it or choose another path',
+    errno.ENOTDIR: 'choose another path',
+    errno.EISDIR: 'give a file',
+    errno.ENOSPC: 'free some space',
+    errno.EDQUOT: 'free some space',
+    errno.ENAMETOOLONG: 'choose a shorter name',
+    errno.EMFILE: 'raise the limit of open files (ulimit -n) or use fewer workers',
+}
+"""What to do about an error of the operating system."""
 
 
 def command_line(main: Callable[[], int | None]) -> Callable[[], None]:
@@ -37,19 +75,19 @@ def command_line(main: Callable[[], int | None]) -> Callable[[], None]:
     @functools.wraps(main)
     def run() -> None:
         warnings.showwarning = _show_warning
+        # A log that cannot be written must not end a training, nor fill the screen.
+        logging.raiseExceptions = False
         try:
             status = main()
-        except InputError as error:
-            problem = _one_line(error)
-        except (KeyError, TypeError) as error:
-            found = _config_problem(error)
-            if found is None:
-                raise
-            problem = found
+            sys.stdout.flush()
         except Stopped as stop:
             _stop(stop.number, str(stop))
         except KeyboardInterrupt:
             _stop(signal.SIGINT, 'stopped')
+        except Exception as error:
+            problem = describe(error)
+            if problem is None:
+                raise
         else:
             _leave_group()
             if status:
@@ -60,6 +98,58 @@ def command_line(main: Callable[[], int | None]) -> Callable[[], None]:
         sys.exit(2)
 
     return run
+
+
+def describe(error: Exception) -> str | None:
+    """Describe a user's error in one line; return ``None`` for any other."""
+    for kind, explain in EXPLANATIONS.items():
+        if isinstance(error, kind):
+            return explain(error)
+    return _config_problem(error)
+
+
+def _file_problem(error: OSError) -> str | None:
+    if error.filename is None and (_stdout_fails() or _is_printing(error)):
+        return f'standard output: {_reason(error)}; write to another place'
+    if error.filename is None and error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return None
+    name = '' if error.filename is None else f'{os.fsdecode(error.filename)}: '
+    way_out = WAYS_OUT.get(error.errno or 0, 'check it')
+    return f'{name}{_reason(error)}; {way_out}'
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or type(error).__name__).lower()
+
+
+def _stdout_fails() -> bool:
+    """Tell whether nothing can be written to standard output; if so, turn it off."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        # Or Python would try again at its end, and fail.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
+
+
+def _is_printing(error: OSError) -> bool:
+    """Tell whether an error is that of a ``print``, which without a buffer fails."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and 'print(' in (frames[-1].line or '')
+
+
+def _missing_package(error: ImportError) -> str | None:
+    package = (error.name or '').split('.')[0]
+    if isinstance(error, ModuleNotFoundError) and package not in OWN:
+        return f'{package}: is not installed; pip install {package}'
+    message = str(error).splitlines()[0] if str(error) else ''
+    return message if 'install' in message else None
+
+
+def _torch_problem(error: RuntimeError) -> str | None:
+    found = (line for said, line in TORCH_ERRORS.items() if re.search(said, str(error)))
+    return next(found, None)
 
 
 def _stop(number: int, message: str) -> NoReturn:
@@ -94,34 +184,100 @@ def _one_line(error: InputError) -> str:
 
 
 def _config_problem(error: Exception) -> str | None:
-    frames = traceback.extract_tb(error.__traceback__)
-    built = any(frame.name == 'build_from_cfg' for frame in frames)
-    message = str(error.args[0]) if error.args else ''
-    if not built or not USER_ERRORS.search(message):
+    """Describe what the class that a config names says about its settings."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    built = [f for f in frames if f.f_code.co_name == 'build_from_cfg']
+    message = (str(error.args[0]) if error.args else '').split('. Please check')[0]
+    if not built or not isinstance(
+        error, KeyError | TypeError | ValueError | AssertionError
+    ):
         return None
-    return f'config: {message.splitlines()[0].split(". Please check")[0]}'
+    if USER_ERRORS.search(message):
+        return f'config: {message.splitlines()[0]}'
+    if not LIBRARIES.search(frames[-1].f_code.co_filename):
+        return None
+    kind = built[-1].f_locals.get('obj_type')
+    reason = message.splitlines()[0] if message else 'its settings do not fit together'
+    where = f'{getattr(kind, "__name__", kind)}: ' if kind else ''
+    return f'config: {where}{reason}'
 
 
-class CfgOptions(DictAction):
-    """MMEngine's action for ``KEY=VALUE``, which refuses anything else."""
+OWN = ('cfcontra_mm', 'mmengine', 'mmcv', 'mmseg', 'torch', 'numpy')
+"""Packages that are always there."""
+
+EXPLANATIONS: dict[type[Exception], Callable[[Any], str | None]] = {
+    InputError: _one_line,
+    OSError: _file_problem,
+    ImportError: _missing_package,
+    RuntimeError: _torch_problem,
+}
+"""What describes an error, by its type."""
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """argparse's parser, whose errors are one line like any other."""
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse the arguments.
+
+        Raises:
+            InputError: Always.
+        """
+        message = message.removeprefix('argument ')
+        if unknown := re.match('unrecognized arguments: ([^ =]+)', message):
+            near = get_close_matches(unknown[1], self._option_string_actions, 1)
+            message += f'; did you mean {near[0]}?' if near else ''
+        raise InputError(f'{message} (see --help)')
+
+
+class CfgOptions(argparse.Action):
+    """Collects ``KEY=VALUE``; whoever reads the config parses the values."""
 
     def __call__(
         self,
         parser: argparse.ArgumentParser,
         namespace: argparse.Namespace,
-        values: Sequence[str],
+        values: str | Sequence[Any] | None,
         option_string: str | None = None,
     ) -> None:
-        """Parse the settings."""
-        for value in values:
-            if '=' not in value:
-                parser.error(f'{option_string}: {value!r} is not KEY=VALUE')
-        super().__call__(parser, namespace, values, option_string)
+        """Collect the settings."""
+        options = dict(getattr(namespace, self.dest))
+        for text in values or ():
+            key, equals, value = text.partition('=')
+            if not (key and equals):
+                parser.error(
+                    f'{option_string}: {text!r} is not KEY=VALUE; put a value with '
+                    'blanks in quotes'
+                )
+            options[key] = Text(value)
+        setattr(namespace, self.dest, options)
+
+
+class _Launcher(argparse.Action):
+    """Refuses a launcher that has not started this process."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        """Set the launcher."""
+        variable, starter = STARTED_BY.get(str(values), (None, ''))
+        if variable is not None and variable not in os.environ:
+            parser.error(
+                f'--launcher {values}: {variable} is not set; start with {starter}, or '
+                'leave the option out'
+            )
+        setattr(namespace, self.dest, values)
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that training and testing share."""
-    parser.add_argument('--work-dir', help='default: work_dirs/METHOD/CONFIG')
+    parser.add_argument(
+        '--work-dir', type=output_folder, help='default: work_dirs/METHOD/CONFIG'
+    )
     add_network_arguments(parser)
     add_options_argument(parser)
     add_trust_argument(parser)
@@ -167,7 +323,9 @@ def add_trust_argument(parser: argparse.ArgumentParser) -> None:
 
 def add_launcher_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that say how the processes are launched."""
-    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
+    parser.add_argument(
+        '--launcher', choices=LAUNCHERS, default='none', action=_Launcher
+    )
     # torch.distributed.launch, which mim starts, passes it.
     parser.add_argument('--local-rank', '--local_rank', help=argparse.SUPPRESS)
 
@@ -185,3 +343,34 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f'{text!r} is not a positive integer')
     return int(text)
+
+
+def seed(text: str) -> int:
+    """Parse the seed of a random number generator."""
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f'{text!r} is not an integer in 0-4294967295')
+    return int(text)
+
+
+def output_folder(text: str) -> str:
+    """Parse the path of a folder to write to, which need not be there yet."""
+    _check_folder(Path(text))
+    return text
+
+
+def output_file(text: str) -> Path:
+    """Parse the path of a file to write."""
+    path = Path(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f'{path} is a folder; name a file in it')
+    _check_folder(path.parent)
+    return path
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse a folder that cannot be made or written to."""
+    place = next(p for p in (folder, *folder.absolute().parents) if os.path.lexists(p))
+    if not place.is_dir():
+        raise argparse.ArgumentTypeError(f'{place} is no folder; choose another')
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise argparse.ArgumentTypeError(f'{place} is read-only; choose another folder')

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cfcontra_mm.benchmark import load_study, write_tables
+from cfcontra_mm.command_line import ArgumentParser, command_line
 
 ROOT = Path(__file__).parents[1]
 STUDIES = ROOT / 'configs' / 'studies'
@@ -40,7 +41,9 @@ def fill_in(text: str, read: Callable[[str], str]) -> str:
     return BLOCK.sub(block, text)
 
 
+@command_line
 def main() -> None:
+    ArgumentParser(description=__doc__).parse_args()
     for path in sorted(ROOT.glob('docs/results/*/results.jsonl')):
         make_tables(path.parent)
     for page in PAGES:

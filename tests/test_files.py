@@ -1,4 +1,5 @@
 import csv
+import errno
 import io
 
 import pytest
@@ -73,3 +74,10 @@ def test_numbers_and_plain_texts_stay_in_a_csv():
     cells = ['-0.5', '+1', '1e-3', 'nan', 'a = b', '', 'a,b', '"']
     (row,) = csv.reader(io.StringIO(csv_text([cells])))
     assert row == cells
+
+
+def test_a_full_disk_is_an_error_of_the_file_that_was_written(tmp_path):
+    path = tmp_path / 'a.pth'
+    with pytest.raises(OSError, match='No space') as caught, whole_file(path):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+    assert caught.value.filename == str(path)

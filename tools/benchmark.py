@@ -15,21 +15,25 @@ from cfcontra_mm.benchmark.runs.cluster import Cluster
 from cfcontra_mm.benchmark.runs.ray_cluster import RayCluster
 from cfcontra_mm.benchmark.runs.slurm_cluster import SlurmCluster
 from cfcontra_mm.command_line import (
+    ArgumentParser,
     add_network_arguments,
     add_options_argument,
     command_line,
+    output_folder,
+    seed,
 )
 from cfcontra_mm.report import write_report, write_sheet
+from cfcontra_mm.values import parse_word
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = ArgumentParser(description=__doc__)
     parser.add_argument(
         'study', type=Path, help='for example configs/studies/table2_gta2city.py'
     )
     add_network_arguments(parser)
     parser.add_argument(
-        '--seeds', type=int, nargs='+', default=[], help="default: the study's own"
+        '--seeds', type=seed, nargs='+', default=[], help="default: the study's own"
     )
     parser.add_argument(
         '--only', nargs='+', default=[], metavar='NAME', help='run only these rows'
@@ -42,7 +46,7 @@ def parse_args() -> argparse.Namespace:
         help='train these rows again from the start, even if they are finished; their '
         'old folders are renamed',
     )
-    parser.add_argument('--out', type=Path, help='default: work_dirs/STUDY')
+    parser.add_argument('--out', type=output_folder, help='default: work_dirs/STUDY')
     parser.add_argument(
         '--launcher',
         choices=('local', 'ray', 'slurm'),
@@ -74,12 +78,15 @@ def parse_args() -> argparse.Namespace:
 def open_cluster(launcher: str, out: Path, options: dict) -> Cluster | None:
     if launcher == 'ray':
         return RayCluster()
-    return SlurmCluster(out / 'slurm', options) if launcher == 'slurm' else None
+    if launcher == 'local':
+        return None
+    values = {key: parse_word(text) for key, text in options.items()}
+    return SlurmCluster(out / 'slurm', values)
 
 
 def work(args: argparse.Namespace) -> int:
     study = load_study(args.study, args.network, args.pair)
-    out = args.out or Path('work_dirs', study.name)
+    out = Path(args.out or Path('work_dirs', study.name))
     if args.dry_run:
         print(overview(study, out, args.seeds, args.only, args.rerun))
         return 0

@@ -7,16 +7,21 @@ image; if the predictions differ, nothing is written.
 
 import argparse
 
-from cfcontra_mm.command_line import add_trust_argument, command_line
+from cfcontra_mm.command_line import (
+    ArgumentParser,
+    add_trust_argument,
+    command_line,
+    output_folder,
+)
 from cfcontra_mm.engine.export import export_checkpoint
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('checkpoint', help='checkpoint that tools/train.py wrote')
-    parser.add_argument('--out', required=True, metavar='DIR')
+    parser.add_argument('--out', required=True, type=output_folder, metavar='DIR')
     add_trust_argument(parser)
     return parser.parse_args()
 

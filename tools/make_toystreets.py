@@ -7,26 +7,35 @@ import sys
 import time
 from collections.abc import Callable
 
-from cfcontra_mm.command_line import command_line
+from cfcontra_mm.command_line import (
+    ArgumentParser,
+    command_line,
+    output_folder,
+    positive,
+    seed,
+)
 from cfcontra_mm.toystreets import write_toystreets
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = ArgumentParser(description=__doc__)
     default = 'default: %(default)s'
-    parser.add_argument('--out', required=True, metavar='DIR', help='folder to write')
     parser.add_argument(
-        '--num-source', type=int, default=400, metavar='N', help=default
+        '--out',
+        required=True,
+        type=output_folder,
+        metavar='DIR',
+        help='folder to write',
     )
-    parser.add_argument(
-        '--num-target', type=int, default=400, metavar='N', help=default
-    )
-    parser.add_argument('--num-val', type=int, default=100, metavar='N', help=default)
+    for part, number in dict(source=400, target=400, val=100).items():
+        parser.add_argument(
+            f'--num-{part}', type=positive, default=number, metavar='N', help=default
+        )
     parser.add_argument(
         '--size', type=parse_size, default=(256, 128), metavar='WxH',
         help='from 64x32 to 1024x512; default: 256x128',
     )  # fmt: skip
-    parser.add_argument('--seed', type=int, default=0, help=default)
+    parser.add_argument('--seed', type=seed, default=0, help=default)
     return parser.parse_args()
 
 

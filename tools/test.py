@@ -2,19 +2,30 @@
 
 import argparse
 
-from cfcontra_mm.command_line import add_run_arguments, command_line
+from cfcontra_mm.command_line import (
+    ArgumentParser,
+    add_run_arguments,
+    command_line,
+    output_folder,
+)
 from cfcontra_mm.engine.launch import setup_config, test
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = ArgumentParser(description=__doc__)
     parser.add_argument('config', help='for example configs/METHOD/CONFIG.py')
     parser.add_argument('checkpoint')
     parser.add_argument(
-        '--out', metavar='DIR', help='save predictions as PNGs of class indices'
+        '--out',
+        type=output_folder,
+        metavar='DIR',
+        help='save predictions as PNGs of class indices',
     )
     parser.add_argument(
-        '--show-dir', metavar='DIR', help='save images with the prediction painted over'
+        '--show-dir',
+        type=output_folder,
+        metavar='DIR',
+        help='save images with the prediction painted over',
     )
     parser.add_argument(
         '--tta', action='store_true', help='average over test-time augmentations'

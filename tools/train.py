@@ -2,12 +2,17 @@
 
 import argparse
 
-from cfcontra_mm.command_line import add_run_arguments, command_line
+from cfcontra_mm.command_line import (
+    ArgumentParser,
+    add_run_arguments,
+    command_line,
+    seed,
+)
 from cfcontra_mm.engine.launch import setup_config, train
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = ArgumentParser(description=__doc__)
     parser.add_argument('config', help='for example configs/METHOD/CONFIG.py')
     start = parser.add_mutually_exclusive_group()
     start.add_argument(
@@ -23,7 +28,7 @@ def parse_args() -> argparse.Namespace:
         help='delete the checkpoints and logs that the work dir has, and start again',
     )
     parser.add_argument('--amp', action='store_true', help='train in mixed precision')
-    parser.add_argument('--seed', type=int, help="default: the config's")
+    parser.add_argument('--seed', type=seed, help="default: the config's")
     parser.add_argument(
         '--debug-nan',
         metavar='FILE',

@@ -7,10 +7,12 @@ DIR. If the command is interrupted, run it again to continue.
 import argparse
 
 from cfcontra_mm.command_line import (
+    ArgumentParser,
     add_launcher_arguments,
     add_options_argument,
     add_trust_argument,
     command_line,
+    output_folder,
 )
 from cfcontra_mm.engine.launch import init_workers, load_config
 from cfcontra_mm.translation import load_translator
@@ -19,14 +21,20 @@ from cfcontra_mm.translation.copy_plan import DIRECTIONS, Options
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('config', help='config of the translator and the data')
     parser.add_argument(
         'checkpoint', help='checkpoint of the translator, written by tools/train.py'
     )
-    parser.add_argument('--out', required=True, metavar='DIR', help='folder to write')
+    parser.add_argument(
+        '--out',
+        required=True,
+        type=output_folder,
+        metavar='DIR',
+        help='folder to write',
+    )
     parser.add_argument(
         '--direction',
         choices=DIRECTIONS,

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 
 import cfcontra_mm.config.plain_yaml  # noqa: F401  so that YAML runs no code
 from cfcontra_mm.errors import InputError
+from cfcontra_mm.values import Text, parse_value
 
+from .checks import Source, check_config, check_groups, new_keys, present_value
 from .combination import recombine
 
 PARTS = {
@@ -23,6 +25,12 @@ PARTS = {
     'models/adain_vgg19.py': 'translators/adain_vgg19.py',
 }
 """Where files of ``_base_`` are now, by their names in version 0.1."""
+
+PATHS = (
+    *('work_dir', 'load_from', 'data_root', 'ann_file', 'img_path', 'seg_map_path'),
+    *('weights', 'checkpoint', 'output_dir', 'save_dir', 'out_dir', 'experiment_name'),
+)
+"""Settings that are strings, also where the config does not set them."""
 
 
 def open_config(
@@ -50,13 +58,97 @@ def open_config(
             the pair does not fit it, or an override does not.
     """
     config = _read(current_path(Path(path)), network, pair, import_modules)
+    values = _parse(config._cfg_dict, overrides or {})
+    source = Source(str(path), origin or f'{path}: overrides', values)
+    check_groups(config._cfg_dict, values, source)
+    added = new_keys(config._cfg_dict, values)
     try:
-        config.merge_from_dict(dict(overrides or {}))
+        config.merge_from_dict(values)
     except (AttributeError, KeyError, TypeError) as error:
-        raise InputError(
-            f'{origin or f"{path}: overrides"}: {error.args[0]}'
-        ) from error
+        raise InputError(f'{source.origin}: {error.args[0]}') from error
+    if config.get('default_scope') == 'mmseg':  # else others may read it
+        check_config(config, added, source, import_modules or _is_ours(config))
+    _settle_workers(config)
+    _find_shipped(config, Path(path))
     return config
+
+
+def _parse(config: ConfigDict, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Parse the values that were typed, given those that they replace."""
+    values = dict(overrides)
+    for key, value in overrides.items():
+        if isinstance(value, Text):
+            present = present_value(config, key)
+            if present is None and key.split('.')[-1] in PATHS:
+                present = ''
+            values[key] = parse_value(value, present)
+    return values
+
+
+def _is_ours(config: Config) -> bool:
+    """Tell whether the config needs no module but those of the package."""
+    imports = (config.get('custom_imports') or {}).get('imports') or ()
+    names = (imports,) if isinstance(imports, str) else imports
+    return all(name.split('.')[0] == 'cfcontra_mm' for name in names)
+
+
+def _settle_workers(config: Config) -> None:
+    """Reset what torch refuses of a loader without worker processes."""
+    for step in ('train', 'val', 'test'):
+        loader = config.get(f'{step}_dataloader') or {}
+        if loader.get('num_workers') == 0:
+            alone = dict(
+                persistent_workers=False,
+                prefetch_factor=None,
+                multiprocessing_context=None,
+                timeout=0,
+            )
+            loader.update({key: alone[key] for key in alone if key in loader})
+
+
+def _find_shipped(config: Config, path: Path) -> None:
+    """Find files of the config's checkout from any working directory.
+
+    What begins with ``configs/`` and is not below the working directory is replaced by
+    its path in the checkout.
+    """
+
+    def found(value: Any) -> Any:
+        if isinstance(value, str) and value.startswith('configs/'):
+            return str(in_checkout(Path(value), path))
+        if isinstance(value, dict):
+            value.update({key: found(inner) for key, inner in value.items()})
+        elif isinstance(value, list | tuple):
+            return type(value)(map(found, value))
+        return value
+
+    found(config._cfg_dict)
+
+
+def refuse_study(config: Config, path: Path | str) -> None:
+    """Refuse a study where the config of a run is needed.
+
+    Raises:
+        InputError: It is one.
+    """
+    if 'study' in config and 'model' not in config:
+        raise InputError(
+            f'{path}: is a study, not the config of a run; use tools/benchmark.py'
+        )
+
+
+def in_checkout(file: Path, beside: Path) -> Path:
+    """Return where a file is: as given, or in the checkout of another file.
+
+    Args:
+        file: The file; if it begins with ``configs/``, it may be relative to a
+            checkout instead of the working directory.
+        beside: A file of the checkout.
+    """
+    if file.parts[:1] != ('configs',) or file.exists():
+        return file
+    places = (folder / file for folder in beside.resolve().parents)
+    return next((place for place in places if place.exists()), file)
 
 
 def _read(

@@ -54,7 +54,7 @@ def checkpoint_config(
             'tools/train.py wrote'
         )
     if trust:
-        return Config.fromstring(text, '.py')
+        return _with_model(Config.fromstring(text, '.py'), name)
     try:
         cfg = literal_config(text)
         _import(cfg.get('custom_imports') or {})
@@ -68,7 +68,16 @@ def checkpoint_config(
         raise InputError(
             f'{name}: its config is not only of known parts ({error}); {TRUST}'
         ) from error
-    return Config(cfg)
+    return _with_model(Config(cfg), name)
+
+
+def _with_model(config: Config, name: str | Path) -> Config:
+    if not isinstance(config.get('model'), dict):
+        raise InputError(
+            f'{name}: its config has no model; give a checkpoint that tools/train.py '
+            'wrote'
+        )
+    return config
 
 
 def _import(custom_imports: dict[str, Any]) -> None:

@@ -160,8 +160,8 @@ def dataset_meta(checkpoint: dict, name: str | Path) -> dict:
     Raises:
         InputError: The checkpoint does not hold them.
     """
-    meta = checkpoint['meta'].get('dataset_meta') or {}
-    if not {'classes', 'palette'} <= meta.keys():
+    meta = checkpoint['meta'].get('dataset_meta')
+    if not isinstance(meta, dict) or not {'classes', 'palette'} <= meta.keys():
         raise InputError(
             f'{name}: holds no classes and palette (meta.dataset_meta); give a '
             'checkpoint that tools/train.py wrote'

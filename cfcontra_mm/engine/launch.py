@@ -16,7 +16,7 @@ from mmengine.config import Config
 from mmengine.dist import init_dist, is_distributed
 from mmengine.runner import Runner
 
-from cfcontra_mm.config import open_config, run_name
+from cfcontra_mm.config import open_config, refuse_study, run_name
 from cfcontra_mm.datasets.check_data import check_data
 from cfcontra_mm.datasets.folders import apply_folders
 from cfcontra_mm.errors import InputError
@@ -89,6 +89,7 @@ def load_config(
         InputError: The file is missing or broken, or an option does not fit.
     """
     cfg = open_config(path, options, network=network, pair=pair, origin='--cfg-options')
+    refuse_study(cfg, path)
     if cfg.get('folders') is not None:
         apply_folders(cfg)
     return cfg

@@ -63,6 +63,7 @@ def read_checkpoint(
         raise InputError(_why_unreadable(path, error, refused)) from error
     if not isinstance(checkpoint, dict):
         raise InputError(f'{path}: not a checkpoint; it holds no dict of weights')
+    _check_parts(checkpoint, path)
     if not trust:
         # On resume MMEngine would run this text, which it no longer writes.
         checkpoint.get('meta', {}).pop('config', None)
@@ -87,6 +88,26 @@ def _check_sums(path: str | Path) -> None:
             f'{path}: damaged (wrong checksum of {damaged}); restore it or choose '
             'another'
         )
+
+
+def _check_parts(checkpoint: dict, path: str | Path) -> None:
+    """Refuse a checkpoint whose parts are not what MMEngine writes."""
+    if not isinstance(checkpoint.get('meta', {}), dict):
+        raise InputError(
+            f'{path}: damaged (meta is no dict); choose another checkpoint'
+        )
+    state = checkpoint.get('state_dict', checkpoint)
+    named = isinstance(state, dict) and all(isinstance(key, str) for key in state)
+    if not named or ('state_dict' in checkpoint and not _are_tensors(state)):
+        raise InputError(
+            f'{path}: damaged (state_dict is no dict of tensors by name); choose '
+            'another checkpoint'
+        )
+
+
+def _are_tensors(state: dict) -> bool:
+    own = (value for key, value in state.items() if not key.endswith('_extra_state'))
+    return all(isinstance(value, Tensor) for value in own)
 
 
 def _safe_globals() -> list:

@@ -5,18 +5,23 @@ from pathlib import Path
 
 from cfcontra_mm.analysis import class_names, count_confusion, draw_confusion
 from cfcontra_mm.analysis.output import write_image
-from cfcontra_mm.command_line import add_config_arguments, command_line
+from cfcontra_mm.command_line import (
+    ArgumentParser,
+    add_config_arguments,
+    command_line,
+    output_file,
+)
 from cfcontra_mm.engine.launch import load_config
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = ArgumentParser(description=__doc__)
     add_config_arguments(parser)
     parser.add_argument(
         'predictions', type=Path, help='folder that tools/test.py --out wrote'
     )
     parser.add_argument('--title', default='')
-    parser.add_argument('--out', type=Path, default='confusion.png')
+    parser.add_argument('--out', type=output_file, default='confusion.png')
     return parser.parse_args()
 
 

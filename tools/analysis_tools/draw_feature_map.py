@@ -1,15 +1,19 @@
 """Draw feature maps side by side, such as before and after adaptation."""
 
 import argparse
-from pathlib import Path
 
 from cfcontra_mm.analysis import draw_feature_map, read_features
 from cfcontra_mm.analysis.output import write_image
-from cfcontra_mm.command_line import command_line, named_path
+from cfcontra_mm.command_line import (
+    ArgumentParser,
+    command_line,
+    named_path,
+    output_file,
+)
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = ArgumentParser(description=__doc__)
     parser.add_argument(
         'features',
         type=named_path,
@@ -17,7 +21,7 @@ def parse_args() -> argparse.Namespace:
         metavar='TITLE=FEATURES',
         help='a heading and the file that feature_map.py wrote',
     )
-    parser.add_argument('--out', type=Path, default='feature_map.png')
+    parser.add_argument('--out', type=output_file, default='feature_map.png')
     return parser.parse_args()
 
 

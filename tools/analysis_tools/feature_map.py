@@ -5,20 +5,21 @@ both domains are read, to select and colour the pixels.
 """
 
 import argparse
-from pathlib import Path
 
 from cfcontra_mm.analysis.feature_map import write_features
 from cfcontra_mm.analysis.features import collect_features
 from cfcontra_mm.command_line import (
+    ArgumentParser,
     add_config_arguments,
     add_trust_argument,
     command_line,
+    output_file,
 )
 from cfcontra_mm.engine.launch import load_config
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_config_arguments(parser)
@@ -30,7 +31,7 @@ def parse_args() -> argparse.Namespace:
         metavar='NAME',
         help='default: the most common ones',
     )
-    parser.add_argument('--out', type=Path, default='features.npz')
+    parser.add_argument('--out', type=output_file, default='features.npz')
     add_trust_argument(parser)
     return parser.parse_args()
 

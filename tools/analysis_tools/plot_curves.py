@@ -6,11 +6,11 @@ from pathlib import Path
 from cfcontra_mm.analysis import draw_curves
 from cfcontra_mm.analysis.curves import read_runs
 from cfcontra_mm.analysis.output import write_image
-from cfcontra_mm.command_line import command_line
+from cfcontra_mm.command_line import ArgumentParser, command_line, output_file
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = ArgumentParser(description=__doc__)
     parser.add_argument(
         'runs',
         type=Path,
@@ -18,7 +18,7 @@ def parse_args() -> argparse.Namespace:
         metavar='RUN_DIR',
         help='folder of tools/train.py',
     )
-    parser.add_argument('--out', type=Path, default='curves.png')
+    parser.add_argument('--out', type=output_file, default='curves.png')
     return parser.parse_args()
 
 

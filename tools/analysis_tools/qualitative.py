@@ -1,21 +1,22 @@
 """Draw images, their ground truth and the predictions of each method side by side."""
 
 import argparse
-from pathlib import Path
 
 from cfcontra_mm.analysis.output import write_image
 from cfcontra_mm.analysis.sheet import draw_sheet, load_samples
 from cfcontra_mm.command_line import (
+    ArgumentParser,
     add_config_arguments,
     command_line,
     named_path,
+    output_file,
     positive,
 )
 from cfcontra_mm.engine.launch import load_config
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = ArgumentParser(description=__doc__)
     add_config_arguments(parser)
     parser.add_argument(
         'methods',
@@ -27,7 +28,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--num', type=positive, default=4, help='images, spread over the test split'
     )
-    parser.add_argument('--out', type=Path, default='qualitative.png')
+    parser.add_argument('--out', type=output_file, default='qualitative.png')
     return parser.parse_args()
 
 

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import json
 import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,7 @@ from cfcontra_mm.benchmark.study import (
     default_work_dir,
 )
 from cfcontra_mm.benchmark.study.fields import for_seed
+from cfcontra_mm.benchmark.study.study import warn_of_other_data
 from cfcontra_mm.config import open_config
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.files import file_name
@@ -54,7 +56,22 @@ def plan_runs(study: Study, seeds: tuple[int, ...], out: Path) -> list[Run]:
         for run in planner.runs(row, seeds):
             folder = folders.setdefault(run.identity, run.work_dir)
             runs.append(replace(run, work_dir=folder))
+    _warn_of_equal_rows(study, runs)
+    warn_of_other_data(study, planner.configs)
     return runs
+
+
+def _warn_of_equal_rows(study: Study, runs: Sequence[Run]) -> None:
+    rows: dict[str, dict[str, None]] = {}
+    for run in runs:
+        rows.setdefault(run.identity, {})[run.row] = None
+    for names in dict.fromkeys(tuple(equal) for equal in rows.values()):
+        if len(names) > 1:
+            warnings.warn(
+                f'{study.name}: rows {", ".join(map(repr, names))} have equal '
+                'settings and share their trainings',
+                stacklevel=3,
+            )
 
 
 def choose_runs(
@@ -105,6 +122,7 @@ class _Planner:
         self.study, self.out = study, out
         self.preparations = {p.name: p for p in study.preparations}
         self.planned: dict[tuple[str, int | None], PreparationStep] = {}
+        self.configs: dict[str, Config] = {}
         self.tree = functools.cache(SourceTree)
         self.data_modules = RENDERER if study.data else ()
 
@@ -115,6 +133,7 @@ class _Planner:
             overrides = self.study.overrides(row, seed)
             if overrides != resolved:  # most rows have the same for all seeds
                 config, resolved = self.study.resolve(row, seed), overrides
+                self.configs.setdefault(row.name, config)
             yield self._run(row, seed, config, overrides)
 
     def _run(
@@ -179,7 +198,10 @@ class _Planner:
     ) -> PreparationStep:
         kind, path = preparation.kind, preparation.config
         config = open_config(
-            path, for_seed(preparation.overrides, seed), import_modules=False
+            path,
+            for_seed(preparation.overrides, seed),
+            import_modules=False,
+            origin=f'{path}: overrides of preparation {preparation.name!r}',
         )
         folder = preparation.folder(seed)
         made = dict(kind=kind, out=str(folder) if preparation.out else None, seed=seed)

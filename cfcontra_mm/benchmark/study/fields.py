@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import is_dataclass
+from difflib import get_close_matches
 from reprlib import repr as shortened
 from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -59,8 +60,12 @@ def check_arguments(function: Callable[..., Any], given: Any, where: str) -> Non
     _check_type(given, [dict], where)
     for name in given:
         if name not in parameters:
+            near = get_close_matches(str(name), parameters, 1)
+            guess = f'did you mean {near[0]}? ' if near else ''
             known = ', '.join(parameters)
-            raise InputError(f'{where}: unknown key {name!r}; choose from {known}')
+            raise InputError(
+                f'{where}: unknown key {name!r}; {guess}choose from {known}'
+            )
     for name, parameter in parameters.items():
         if name not in given and parameter.default is inspect.Parameter.empty:
             raise InputError(f'{where}: missing key {name!r}; add it')

@@ -8,7 +8,7 @@ from typing import Any
 
 from mmengine.config import ConfigDict
 
-from cfcontra_mm.config import current_path, open_config
+from cfcontra_mm.config import current_path, in_checkout, open_config
 from cfcontra_mm.errors import InputError
 
 from .fields import from_dict
@@ -44,16 +44,32 @@ def load_study(
     if network is not None and network != fields.get('network'):
         fields = _renamed(fields, network) | {'network': network}
     _drop_costs(fields, path)
+    _find_configs(fields, path)
     study = from_dict(Study, fields, f'{path}: study')
     check_study(study, path)
     return study
 
 
 def _read(path: Path) -> dict[str, Any]:
-    fields = open_config(path, import_modules=False).get('study')
+    config = open_config(path, import_modules=False)
+    fields = config.get('study')
+    if fields is None and 'model' in config:
+        raise InputError(
+            f'{path}: is the config of a run, not a study; use tools/train.py'
+        )
     if not isinstance(fields, ConfigDict):
         raise InputError(f'{path}: no `study = dict(...)`; add it')
     return fields.to_dict()
+
+
+def _find_configs(fields: dict[str, Any], path: Path) -> None:
+    """Find the configs of rows and preparations from any working directory."""
+    for key in ('rows', 'preparations'):
+        for entry in fields.get(key) or ():
+            named = entry if isinstance(entry, dict) else {}
+            for name in ('config', 'train', 'translate'):
+                if isinstance(named.get(name), str):
+                    named[name] = str(in_checkout(Path(named[name]), path))
 
 
 def _on_pair(fields: dict[str, Any], path: Path, pair: str) -> dict[str, Any]:

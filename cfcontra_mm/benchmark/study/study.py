@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
@@ -11,6 +12,8 @@ from typing import Any
 from mmengine.config import Config
 
 from cfcontra_mm.config import open_config
+from cfcontra_mm.config.ranges import COUNT, FINITE, NATURAL, Range
+from cfcontra_mm.config.ranges import SEED as SEEDS
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.toystreets import write_toystreets
 
@@ -170,6 +173,7 @@ class Study:
             network=row.network or self.network,
             pair=row.pair or self.pair,
             import_modules=False,
+            origin=f'{row.config}: overrides of row {row.name!r}',
         )
 
     def test_config(self) -> Config:
@@ -201,9 +205,10 @@ def check_study(study: Study, path: Path) -> None:
         InputError: Rows or seeds are missing; a row, seed, heading or preparation is
             duplicate; a row, heading or preparation is unknown; a row, column or
             preparation is incomplete or ambiguous; or an argument of the data is
-            unknown or missing.
+            unknown or missing; or a number is out of its range.
     """
     _check_lists(study, path)
+    _check_numbers(study, path)
     _check_measured(study, path)
     _check_columns(study, path)
     _check_published(study, path)
@@ -233,6 +238,51 @@ def _check_lists(study: Study, path: Path) -> None:
     for field_name in ('rows', 'seeds'):
         if not getattr(study, field_name):
             raise InputError(f'{path}: {field_name} is empty; add at least one')
+
+
+def _check_numbers(study: Study, path: Path) -> None:
+    numbers: list[tuple[str, Range, Any]]
+    numbers = [('seeds', SEEDS, seed) for seed in study.seeds]
+    numbers.append(('block_length', COUNT, study.block_length))
+    for column in study.columns:
+        where = f'column {column.name!r}'
+        numbers.append((f'{where}: digits', NATURAL, column.digits))
+        numbers.append((f'{where}: scale', FINITE, column.scale))
+    for name, value in (study.data or {}).items():
+        if name.startswith('num_'):
+            numbers.append((f'data.{name}', COUNT, value))
+        elif name == 'seed':
+            numbers.append(('data.seed', SEEDS, value))
+    for what, limits, value in numbers:
+        if not limits.holds(value):
+            raise InputError(f'{path}: {what}: must be {limits.words}, not {value!r}')
+
+
+def warn_of_other_data(study: Study, configs: Mapping[str, Config]) -> None:
+    """Warn of a row that is tested on other images than the first one.
+
+    Args:
+        study: The study.
+        configs: The config of each row.
+    """
+    data = {name: _test_data(config) for name, config in configs.items()}
+    tested = {name: place for name, place in data.items() if place}
+    first = next(iter(tested), '')
+    for name, place in tested.items():
+        if place != tested[first]:
+            warnings.warn(
+                f'{study.name}: row {name!r} is tested on {place}, but {first!r} on '
+                f'{tested[first]}; their figures cannot be compared',
+                stacklevel=3,
+            )
+
+
+def _test_data(config: Config) -> str:
+    dataset = (config.get('test_dataloader') or {}).get('dataset') or {}
+    folders = config.get('folders') or {}
+    places = [dataset.get('data_root'), folders.get('val_images')]
+    places.append((dataset.get('data_prefix') or {}).get('img_path'))
+    return ', '.join(place for place in places if place)
 
 
 def _headings(study: Study) -> list[str]:

@@ -7,6 +7,7 @@ from mmengine.config import Config
 from cfcontra_mm.benchmark import Column, Preparation, load_study, plan_runs
 from cfcontra_mm.errors import InputError
 
+ROOT = Path(__file__).parents[3]
 STUDY = """study = dict(
     name='demo', baseline='a', oracle='b', seeds=[0, 1],
     data=dict(root='d', num_source=3, num_target=2, num_val=1, size=(64, 32)),
@@ -138,7 +139,7 @@ def test_wrong_preparations_are_named(tmp_path, old, new, message):
         (
             "root='d'",
             "rooot='d'",
-            r"study\.data: unknown key 'rooot'; choose from root, num_source",
+            r"study\.data: unknown key 'rooot'; did you mean root\? ",
         ),
         (', num_val=1', '', r"study\.data: missing key 'num_val'; add it"),
         ('num_val=1', 'num_val=1, number=2', r"study\.data: unknown key 'number'"),
@@ -323,7 +324,7 @@ def test_a_row_overrides_what_is_shared(fake):
 
 def test_an_override_that_does_not_fit_is_named(fake):
     study = override(fake.study, {'data_root.x': 1})
-    with pytest.raises(InputError, match=r'source\.py: overrides: ') as caught:
+    with pytest.raises(InputError, match=r'source\.py: overrides of row ') as caught:
         plan_runs(study, (0,), fake.out)
     assert '\n' not in str(caught.value)
 
@@ -332,7 +333,9 @@ def test_rows_of_the_same_settings_share_a_folder(fake):
     first = fake.study.rows[0]
     twin = replace(first, name='twin', overrides={'train_cfg.max_iters': 20})
     study = replace(fake.study, rows=(*fake.study.rows, twin))
-    runs = plan_runs(study, (0,), fake.out)
+    said = "rows 'source', 'twin' have equal settings and share their trainings"
+    with pytest.warns(UserWarning, match=said):
+        runs = plan_runs(study, (0,), fake.out)
     assert runs[3].row == 'twin'
     assert (runs[3].identity, runs[3].work_dir) == (runs[0].identity, runs[0].work_dir)
     assert len({run.work_dir for run in runs}) == 3
@@ -368,3 +371,48 @@ def test_a_study_with_an_unknown_network_is_one_line(tmp_path, monkeypatch):
     study = load_study(write(tmp_path, text))
     with pytest.raises(InputError, match="unknown network 'b9'; choose from"):
         plan_runs(study, (0,), tmp_path)
+
+
+def test_a_row_that_is_tested_on_other_images_is_named(monkeypatch, tmp_path):
+    monkeypatch.chdir(ROOT)
+    config = 'configs/minent/deeplabv2_r18_toystreets.py'
+    rows = f"""[
+        dict(name='a', config='{config}'), dict(name='c', config='{config}'),
+        dict(name='b', config='{config}', pair='gta2city')]"""
+    text = f"study = dict(name='demo', seeds=[0], rows={rows})\n"
+    study = load_study(write(tmp_path, text))
+    said = "row 'b' is tested on data/cityscapes.* but 'a' on data/toystreets/"
+    with pytest.warns(UserWarning, match=said) as caught:
+        plan_runs(study, (0,), tmp_path)
+    assert not [w for w in caught if "row 'c'" in str(w.message)]
+
+
+def test_a_study_finds_its_configs_from_anywhere(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    study = load_study(ROOT / 'configs/studies/toystreets.py')
+    configs = [row.config for row in study.measured()]
+    configs += [preparation.config for preparation in study.preparations]
+    assert all(Path(config).is_file() for config in configs)
+    folders = {preparation.folder() for preparation in study.preparations}
+    assert Path('work_dirs/adain/adain_toystreets') in folders
+    monkeypatch.chdir(ROOT)
+    study = load_study(ROOT / 'configs/studies/toystreets.py')
+    assert study.rows[0].config.startswith('configs/')
+
+
+def test_the_class_file_of_a_study_is_found_from_anywhere(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    study = load_study(ROOT / 'configs/studies/camvid.py')
+    for row in study.measured():
+        assert Path(study.resolve(row).folders.classes).is_file()
+
+
+def test_an_override_of_a_row_is_checked_at_every_level(fake):
+    for key, value in {
+        'trian_cfg.max_iters': 3,
+        'train_cfg': dict(max_iter=3),
+        'train_cfg.max_iters': -3,
+    }.items():
+        study = override(fake.study, {'default_scope': 'mmseg', key: value})
+        with pytest.raises(InputError, match="overrides of row 'source': tr"):
+            plan_runs(study, (0,), fake.out)
