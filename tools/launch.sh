@@ -27,13 +27,8 @@ run_torch() {
     # starts a thread for every core.
     local threads=$(($(nproc) / num_processes))
     export OMP_NUM_THREADS=${OMP_NUM_THREADS:-$((threads > 1 ? threads : 1))}
-    "$python" -m torch.distributed.run \
-        --nnodes="${NNODES:-1}" \
-        --node_rank="${NODE_RANK:-0}" \
-        --master_addr="${MASTER_ADDR:-127.0.0.1}" \
-        --master_port="${PORT:-29500}" \
-        --nproc_per_node="$num_processes" \
-        "$@"
+    # In place of this shell: whoever ends it ends the processes.
+    exec "$python" "$TOOLS/launch.py" "$num_processes" "$@"
 }
 
 # run_slurm PARTITION JOB_NAME SCRIPT [arguments of SCRIPT]
