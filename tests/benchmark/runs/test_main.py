@@ -339,7 +339,7 @@ def test_killed_training_resumes_from_its_last_checkpoint(fake):
     assert pids
     (log,) = fake.logs('method')
     assert log.count('train ') == 2
-    assert log.rstrip().splitlines()[-2].endswith('iter_10.pth')
+    assert log.rstrip().splitlines()[-2] == 'from iter_10.pth'
     (result,) = fake.root.glob('runs/method_*/result.json')
     # The time of the record is that of both processes, from iteration 0 on.
     assert json.loads(result.read_text())['resumed_from'] == 0
@@ -396,6 +396,18 @@ def test_interrupt_ends_the_children_and_continues_later(
     assert fake.run() == 0
     (log,) = fake.logs('method')
     assert 'iter_10.pth' in log
+
+
+def test_a_validation_that_a_kill_prevented_is_made_up(fake, capsys):
+    fake.configure('method', val_dataloader={'type': 'any'}, dies_validating=True)
+    assert fake.run() == 0
+    assert 'method seed 0: mIoU 26.0' in capsys.readouterr().out
+    (log,) = fake.logs('method')
+    assert log.count('from iter_20.pth') == 1
+    lines = map(json.loads, (fake.out / 'results.jsonl').read_text().splitlines())
+    assert {line['row']: line['validations'] for line in lines}['method'] == {
+        '20': {'mIoU': 26.0}
+    }
 
 
 def test_finished_training_is_only_tested(fake):
