@@ -158,7 +158,7 @@ for _ in DataLoader(Endless(), num_workers=1):
 @pytest.mark.parametrize('name', ['SIGKILL', 'SIGTERM', 'SIGHUP', 'SIGINT'])
 def test_runs_and_their_data_workers_end_with_the_study(command, tmp_path, name):
     (tmp_path / 'tools' / 'train.py').write_text(BUSY)
-    arguments = 'tools/benchmark.py study.py --only source --seeds 0'.split()
+    arguments = ['tools/benchmark.py', 'study.py', '--only', 'source', '--seeds', '0']
     study = subprocess.Popen(
         ['env', '--default-signal=INT,HUP', sys.executable, *arguments],
         cwd=tmp_path,
