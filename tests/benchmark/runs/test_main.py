@@ -74,7 +74,10 @@ def test_writes_table(fake, capsys):
         'significant': '',
         'mIoU seed 0': '26',
         'version': '1.2.3',
+        'iterations': '20',
+        'commit': rows[1]['commit'],
     }
+    assert rows[1]['commit'].startswith(git_state()['commit'][:10])
     markdown = (fake.out / 'table.md').read_text()
     assert markdown.splitlines()[0].split(' | ')[-1].startswith('gap closed')
     assert '1.2.3' in markdown

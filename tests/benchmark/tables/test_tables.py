@@ -361,7 +361,7 @@ def test_csv():
         'version': '1.0',
     }
     assert rows['oracle']['status'] == 'failed'
-    assert rows['oracle']['mIoU seed 0'] == ''
+    assert rows['oracle']['mIoU seed 0'] == 'failed'
     assert rows['oracle']['mIoU seed 1'] == '56'
 
 
@@ -369,15 +369,15 @@ def test_all_failed_is_still_a_table():
     table = make_table([0], results(without=IOUS, failed=IOUS))
     assert text_table(table).count('failed') == 3
     assert latex_table(table).count('failed') == 3
-    assert csv_table(table).count('failed') == 3
+    assert csv_table(table).count(',failed') == 6  # the row, and its seed
 
 
-def test_a_class_without_pixels_is_a_dash():
+def test_a_class_without_pixels_is_nan():
     metrics = {'mIoU': 30.0, 'IoU.road': 30.0, 'IoU.train': math.nan}
     found = {(name, 0): Result('done', metrics=metrics) for name in STUDY.row_names()}
     table = make_table([0], found)
-    assert markdown_table(table).splitlines()[2].split()[5] == '-'
-    assert csv_table(table).splitlines()[1].startswith('source,done,30,,30')
+    assert markdown_table(table).splitlines()[2].split()[5] == 'nan'
+    assert csv_table(table).splitlines()[1].startswith('source,done,30,nan,30')
     both = replace(STUDY, classes=('road', 'train'))
     assert make_table([0], found, both).rows[0].miou == 30.0
 
