@@ -58,21 +58,21 @@ class PixelCounts:
 
     @cached_property
     def by_image(self) -> np.ndarray:
-        """Both counts, (N, 2 S C), as BLAS adds them up: exactly, up to 2 ** 53."""
-        both = np.stack([self.intersection, self.union]).transpose(2, 0, 1, 3)
-        return both.reshape(len(self.names), -1).astype(float)
+        """Both counts, (2 S C, N), as BLAS adds them up: exactly, up to 2 ** 53."""
+        both = np.stack([self.intersection, self.union]).transpose(0, 1, 3, 2)
+        return both.reshape(-1, len(self.names)).astype(float)
 
     @cached_property
     def resampled(self) -> np.ndarray:
         """The mIoU in percent, mean over seeds, of each resample of the images."""
         weights = _resamples(len(self.names))
-        return _by_chunk(weights, lambda chunk: self.miou(chunk @ self.by_image))
+        return _by_chunk(weights, lambda chunk: self.miou(self.by_image @ chunk.T))
 
     def miou(self, sums: np.ndarray) -> np.ndarray:
-        """Return the mIoU in percent, averaged over seeds, of sums (R, 2 S C)."""
+        """Return the mIoU in percent, averaged over seeds, of sums (2 S C, R)."""
         seeds, _, classes = self.union.shape
-        sums = sums.reshape(len(sums), 2, seeds, classes)
-        return mean_iou(sums[:, 0], sums[:, 1]).mean(-1)
+        intersection, union = sums.reshape(2, seeds, classes, -1)
+        return mean_iou(intersection, union, axis=1).mean(0)
 
 
 def read_pixel_counts(
@@ -161,14 +161,19 @@ def t_interval(values: Sequence[float]) -> Interval | None:
     return Interval(float(center - half), float(center + half))
 
 
-def mean_iou(intersection: np.ndarray, union: np.ndarray) -> np.ndarray:
-    """Return the mIoU in percent (...) of counts (..., C) that are summed over images.
+def mean_iou(intersection: np.ndarray, union: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Return the mIoU in percent of counts that are summed over images.
 
     Classes without pixels are left out of the mean, as in the metric.
+
+    Args:
+        intersection: Pixels labelled and predicted as a class, (..., C, ...).
+        union: Pixels labelled or predicted as a class, likewise.
+        axis: That of the classes.
     """
-    present = union > 0
-    iou = np.divide(intersection, union, out=np.zeros(union.shape), where=present)
-    return 100 * iou.sum(-1) / present.sum(-1)
+    # Where the union is empty, so is the intersection.
+    iou = intersection / np.maximum(union, 1)
+    return 100 * iou.sum(axis) / (union > 0).sum(axis)
 
 
 def bootstrap_interval(row: PixelCounts, reference: PixelCounts) -> Interval:
@@ -210,11 +215,11 @@ def permutation_p_value(row: PixelCounts, reference: PixelCounts) -> float:
     """
     count = _number_of_images(row, reference)
     moved = row.by_image - reference.by_image
-    theirs_at_first = reference.by_image.sum(0)
-    both = theirs_at_first + row.by_image.sum(0)
+    theirs_at_first = reference.by_image.sum(1, keepdims=True)
+    both = theirs_at_first + row.by_image.sum(1, keepdims=True)
 
     def difference(kept: np.ndarray) -> np.ndarray:
-        ours = theirs_at_first + kept @ moved
+        ours = theirs_at_first + moved @ kept.T
         return row.miou(ours) - reference.miou(both - ours)
 
     permutations, added = _permutations(count)
