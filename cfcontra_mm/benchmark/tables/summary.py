@@ -170,9 +170,9 @@ def _is_outdated(study: Study, row: Row, seed: int, result: Result) -> bool:
 
 def deviation(values: Sequence[float]) -> float | None:
     """Return the standard deviation, None for one value."""
-    if any(map(math.isnan, values)):
-        return math.nan
-    return stdev(values) if len(values) > 1 else None
+    if len(values) < 2:
+        return None
+    return math.nan if any(map(math.isnan, values)) else stdev(values)
 
 
 def _class_ious(study: Study, result: Result) -> dict[str, float]:
