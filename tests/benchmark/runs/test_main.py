@@ -211,10 +211,14 @@ def test_overview_says_where_the_runs_stand(fake):
     lines = {line.split()[1]: line for line in text.splitlines() if ' seed ' in line}
     assert 'finished' in lines['source']
     assert '20/20' in lines['source']
-    assert 'resumable' in lines['method']
+    assert 'failed, resumable' in lines['method']
     assert '10/20' in lines['method']
     assert 'new' in lines['oracle']
     assert 'About 0:0' in text
+    fake.configure('method', fails_at=5)
+    assert fake.run(only=['method']) == 1
+    assert '| failed ' in overview(fake.study, fake.out, only=['method'])
+    assert ' new ' in overview(fake.study, fake.out, rerun=['method'])
     assert 'Nothing is left' in overview(fake.study, fake.out, only=['source'])
     with pytest.raises(InputError, match='--only dcan'):
         overview(fake.study, fake.out, only=['dcan'])
