@@ -37,7 +37,7 @@ run_slurm() {
     local gpus_per_node=${GPUS_PER_NODE:-$((gpus < 8 ? gpus : 8))}
     # SRUN_ARGS is split into words on purpose.
     # shellcheck disable=SC2086
-    srun -p "$1" \
+    exec srun -p "$1" \
         --job-name="$2" \
         --gres=gpu:"$gpus_per_node" \
         --ntasks="$gpus" \
