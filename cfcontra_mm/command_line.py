@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import functools
+import hashlib
 import logging
 import os
 import re
@@ -93,8 +94,8 @@ def command_line(main: Callable[[], int | None]) -> Callable[[], None]:
             if status:
                 sys.exit(status)
             return
-        # An unfinished progress line may come before.
-        print(f'\nerror: {problem}', file=sys.stderr, flush=True)
+        _say(f'error: {problem}')
+        _leave_group()
         sys.exit(2)
 
     return run
@@ -154,9 +155,24 @@ def _torch_problem(error: RuntimeError) -> str | None:
 
 def _stop(number: int, message: str) -> NoReturn:
     """Exit with the status of a process that a signal ended."""
-    print(f'\n{message}', file=sys.stderr, flush=True)
+    _say(message)
     _leave_group()
     sys.exit(128 + number)
+
+
+def _say(line: str) -> None:
+    """Print a line to stderr; of several ranks with the same line, only the first."""
+    if folder := os.environ.get('TORCHELASTIC_ERROR_FILE'):
+        # torchrun's own folder of these ranks: .../LOCAL_RANK/error.json
+        said = Path(folder).parents[1] / hashlib.sha256(line.encode()).hexdigest()
+        try:
+            said.touch(exist_ok=False)
+        except FileExistsError:
+            return
+        except OSError:
+            pass  # rather twice than not at all
+    # An unfinished progress line may come before.
+    print(f'\n{line}', file=sys.stderr, flush=True)
 
 
 def _show_warning(

@@ -22,7 +22,7 @@ MODULES = {
     'benchmark.fields': 'benchmark.study.fields',
     'benchmark.guards': 'benchmark.runs.guards',
     'benchmark.launch': 'benchmark.runs.pool',
-    'benchmark.leash': 'benchmark.runs.die_with_parent',
+    'benchmark.leash': 'die_with_parent',
     'benchmark.main': 'benchmark.runs.main',
     'benchmark.overview': 'benchmark.runs.overview',
     'benchmark.plan': 'benchmark.runs.plan',

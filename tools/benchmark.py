@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from cfcontra_mm.benchmark import (
-    INTERRUPTED,
+    exit_status,
     load_study,
     overview,
     run_study,
@@ -99,7 +99,7 @@ def work(args: argparse.Namespace) -> int:
         status = run_study(
             study, out, tools, args.seeds, args.only, cluster, args.rerun
         )
-        if status == INTERRUPTED:
+        if status > 128:  # a signal
             return status
         print(write_sheet(study, out, args.seeds))
     print(f'Written: {write_report(study, out, args.seeds)}')
@@ -111,9 +111,9 @@ def main() -> int:
     args = parse_args()
     try:
         return work(args)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print(stopped(bool(args.rerun)))
-        return INTERRUPTED
+        return exit_status(stop)
 
 
 if __name__ == '__main__':

@@ -27,13 +27,8 @@ run_torch() {
     # starts a thread for every core.
     local threads=$(($(nproc) / num_processes))
     export OMP_NUM_THREADS=${OMP_NUM_THREADS:-$((threads > 1 ? threads : 1))}
-    "$python" -m torch.distributed.run \
-        --nnodes="${NNODES:-1}" \
-        --node_rank="${NODE_RANK:-0}" \
-        --master_addr="${MASTER_ADDR:-127.0.0.1}" \
-        --master_port="${PORT:-29500}" \
-        --nproc_per_node="$num_processes" \
-        "$@"
+    # In place of this shell: whoever ends it ends the processes.
+    exec "$python" "$TOOLS/launch.py" "$num_processes" "$@"
 }
 
 # run_slurm PARTITION JOB_NAME SCRIPT [arguments of SCRIPT]
@@ -42,7 +37,7 @@ run_slurm() {
     local gpus_per_node=${GPUS_PER_NODE:-$((gpus < 8 ? gpus : 8))}
     # SRUN_ARGS is split into words on purpose.
     # shellcheck disable=SC2086
-    srun -p "$1" \
+    exec srun -p "$1" \
         --job-name="$2" \
         --gres=gpu:"$gpus_per_node" \
         --ntasks="$gpus" \

@@ -2,7 +2,8 @@
 
 from cfcontra_mm.old_names import old_attributes
 
-from .runs.main import INTERRUPTED, run_study, stopped
+from .runs.guards import INTERRUPTED, exit_status
+from .runs.main import run_study, stopped
 from .runs.overview import overview
 from .runs.plan import plan_runs
 from .runs.run import Run
@@ -16,6 +17,7 @@ __all__ = [
     'Row',
     'Run',
     'Study',
+    'exit_status',
     'load_study',
     'overview',
     'plan_runs',

@@ -35,7 +35,7 @@ def bars(
 
 def _number(value: float, signed: bool) -> str:
     if math.isnan(value):
-        return '-'
+        return 'nan'
     return f'{value:+.1f}' if signed else f'{value:.1f}'
 
 

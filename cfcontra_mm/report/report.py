@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
 
+from cfcontra_mm.benchmark.results import Result
 from cfcontra_mm.benchmark.study import Study
 from cfcontra_mm.benchmark.tables.formats import Table, table_cells
 from cfcontra_mm.benchmark.tables.selections import (
@@ -84,7 +84,7 @@ def _published(found: Table) -> str:
         'networks; only the order of the methods can be compared.'
     )
     muted = [label for label in values if label.endswith(', published')]
-    limit = max(values.values())
+    limit = max((v for v in values.values() if not math.isnan(v)), default=0.0)
     return paragraphs(note) + bars(values, limit, 'mIoU in percent', muted=muted)
 
 
@@ -95,7 +95,7 @@ def _gains(found: Table) -> str:
     if not baseline or not done:
         return ''
     gains = {
-        name: {c: iou - baseline.class_ious[c] for c, iou in row.class_ious.items()}
+        name: _differences(row.class_ious, baseline.class_ious)
         for name, row in done.items()
     }
     adapted = [name for name in gains if name != found.study.oracle] or [*gains]
@@ -111,6 +111,14 @@ def _gains(found: Table) -> str:
         for name, values in gains.items()
     )
     return paragraphs(note) + ''.join(charts)
+
+
+def _differences(
+    ours: Mapping[str, float | None], theirs: Mapping[str, float | None]
+) -> dict[str, float]:
+    """Return the differences of the classes that both rows have."""
+    pairs = {name: (iou, theirs.get(name)) for name, iou in ours.items()}
+    return {n: a - b for n, (a, b) in pairs.items() if a is not None and b is not None}
 
 
 def _selections(source: Source) -> str:
@@ -129,30 +137,31 @@ RUN_HEADINGS = [
 
 def _runs(source: Source) -> str:
     rows = [
-        [f'{row} seed {seed}', *_run_cells(result.line)]
+        [f'{row} seed {seed}', *_run_cells(result)]
         for (row, seed), result in source.results.items()
     ]
     return table(RUN_HEADINGS, rows, 'Runs')
 
 
-def _run_cells(line: Mapping[str, Any]) -> list[str]:
-    if line['status'] != 'done':
+def _run_cells(result: Result) -> list[str]:
+    line = result.line
+    if result.status != 'done':
         return [f'failed: {line["error"]}', *[''] * (len(RUN_HEADINGS) - 2)]
-    git = line['git'] or {}
-    commit = (git.get('commit') or '')[:10] + ('+' if git.get('dirty') else '')
-    environment = line['environment']
-    resumed = line['resumed_from']
+    environment = line.get('environment') or {}
+    resumed = line.get('resumed_from')
+    seconds = line.get('wall_seconds')
+    minutes = _optional(None if seconds is None else seconds / 60, 1)
     return [
         'done',
-        f'{line["metrics"]["mIoU"]:.2f}',
-        str(line['max_iters']),
-        _optional(line['iterations_per_second'], 2),
-        f'{line["wall_seconds"] / 60:.1f}' + (f' from {resumed} on' if resumed else ''),
-        _optional(line['peak_memory_mib'], 0),
-        line['version'],
-        commit,
-        environment.get('device', ''),
-        environment.get('torch', ''),
+        f'{result.metrics["mIoU"]:.2f}',
+        _optional(result.iterations, 0),
+        _optional(line.get('iterations_per_second'), 2),
+        minutes + (f' from {resumed} on' if resumed else ''),
+        _optional(line.get('peak_memory_mib'), 0),
+        result.version,
+        result.commit,
+        str(environment.get('device', '')),
+        str(environment.get('torch', '')),
     ]
 
 

@@ -11,7 +11,9 @@ FAKE_TOOLS = Path(__file__).parent / 'fake_tools'
 CONFIG = """
 data_root = {data_root!r}
 train_cfg = dict(type='IterBasedTrainLoop', max_iters={max_iters})
+val_dataloader = {val_dataloader}
 fake = dict(
+    dies_validating={dies_validating},
     fails_at={fails_at}, crashes_at={crashes_at}, exit_status={exit_status},
     seconds_per_iter={seconds_per_iter},
     metrics={metrics})
@@ -58,6 +60,8 @@ class FakeStudy:
         values = {
             'data_root': str(self.images),
             'max_iters': 20,
+            'val_dataloader': None,
+            'dies_validating': False,
             'fails_at': None,
             'crashes_at': None,
             'exit_status': 1,

@@ -3,11 +3,13 @@
 import os
 import runpy
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from processes import descendants, is_alive, wait_until
 
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / 'tools' / 'benchmark.py'
@@ -127,3 +129,54 @@ def test_the_demo_is_a_study(shipped):
         assert last in printed
         assert 'style transfer' in printed
     assert [path.name for path in shipped.iterdir()] == ['configs']
+
+
+# A training with a data worker that takes its time.
+BUSY = """
+import os, sys, time
+from pathlib import Path
+
+from torch.utils.data import DataLoader
+
+
+class Endless:
+    def __len__(self):
+        return 10 ** 6
+
+    def __getitem__(self, index):
+        time.sleep(0.1)
+        return index
+
+
+work_dir = Path(sys.argv[sys.argv.index('--work-dir') + 1])
+for _ in DataLoader(Endless(), num_workers=1):
+    (work_dir / 'busy').touch()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', ['SIGKILL', 'SIGTERM', 'SIGHUP', 'SIGINT'])
+def test_runs_and_their_data_workers_end_with_the_study(command, tmp_path, name):
+    (tmp_path / 'tools' / 'train.py').write_text(BUSY)
+    arguments = ['tools/benchmark.py', 'study.py', '--only', 'source', '--seeds', '0']
+    study = subprocess.Popen(
+        ['env', '--default-signal=INT,HUP', sys.executable, *arguments],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        wait_until(lambda: list(tmp_path.glob('work_dirs/runs/*/busy')))
+        left = descendants(study.pid) - {study.pid}
+        assert len(left) == 2
+        study.send_signal(signal.Signals[name])
+        printed, _ = study.communicate(timeout=90)
+        wait_until(lambda: not any(map(is_alive, left)))
+    finally:
+        study.kill()
+    if name == 'SIGKILL':
+        assert study.returncode == -signal.SIGKILL
+    else:
+        assert study.returncode == 128 + signal.Signals[name]
+        assert 'Stopped. The same command continues' in printed

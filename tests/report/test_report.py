@@ -154,7 +154,7 @@ def test_one_seed_and_a_class_without_pixels(study, tmp_path):
     path.write_text(path.read_text().replace('"IoU.sky": 5', '"IoU.sky": null'))
     page = read(replace(study, seeds=(0,)), tmp_path)[1]
     gains = page.tables[3]
-    assert [row[:2] for row in gains] == [['road', '+25.0'], ['sky', '-']]
+    assert [row[:2] for row in gains] == [['road', '+25.0'], ['sky', 'nan']]
 
 
 def test_a_published_figure_that_is_no_number_has_no_bar(study, tmp_path):

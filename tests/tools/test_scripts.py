@@ -1,4 +1,4 @@
-"""The shell scripts: what they hand to torchrun and to srun."""
+"""The shell scripts: what they hand to the launcher and to srun."""
 
 import os
 import subprocess
@@ -58,11 +58,9 @@ def test_without_arguments_the_usage_is_printed(start, name):
         ('dist_translate.sh', 'translate_dataset.py', ['a b.py', 'a.pth']),
     ],
 )
-def test_torchrun(start, name, script, given):
-    nodes = dict(NNODES='2', NODE_RANK='1', MASTER_ADDR='host', PORT='4')
-    assert words(start(name, *given, '3', *OPTIONS, **nodes)) == [
-        '-m', 'torch.distributed.run', '--nnodes=2', '--node_rank=1',
-        '--master_addr=host', '--master_port=4', '--nproc_per_node=3',
+def test_several_processes(start, name, script, given):
+    assert words(start(name, *given, '3', *OPTIONS)) == [
+        str(TOOLS / 'launch.py'), '3',
         str(TOOLS / script), *given, '--launcher', 'pytorch', *OPTIONS,
     ]  # fmt: skip
 

@@ -9,10 +9,14 @@ from pathlib import Path
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.files import write_whole
 
+from .result_line import check_line
+
 RECORD = 'result.json'
 PREDICTIONS = 'predictions'
 PER_IMAGE = f'{PREDICTIONS}/per_image.npz'
 FEATURES = 'features.npz'
+# What a line of the results has in addition, from the logs.
+UNTIL_READ = {'status': 'done', 'final': {}, 'validations': {}}
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,8 @@ def read_record(work_dir: Path, identity: str) -> Record | None:
         return None
     try:
         record = Record(**json.loads(path.read_text()))
-    except (ValueError, TypeError) as error:
+        check_line(asdict(record) | UNTIL_READ, work_dir)
+    except (ValueError, TypeError, RecursionError) as error:
         raise InputError(f'{path}: not a result ({error}); delete it') from error
     return record if record.identity == identity else None
 

@@ -19,6 +19,7 @@ from cfcontra_mm.errors import InputError
 from cfcontra_mm.files import whole_file, write_whole
 
 from .records import PER_IMAGE, Record, read_record
+from .result_line import check_line
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,17 @@ class Result:
     validations: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
     line: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def iterations(self) -> int | None:
+        """Iterations of the training, None if they were not noted."""
+        return self.line.get('max_iters')
+
+    @property
+    def commit(self) -> str:
+        """Commit of the package, in short, ``+`` if it was dirty; '' if unknown."""
+        git = self.line.get('git') or {}
+        return str(git.get('commit') or '')[:10] + ('+' if git.get('dirty') else '')
+
     def class_ious(self) -> dict[str, float]:
         """Return the IoU in percent by class name, in the order of the data set."""
         return {
@@ -99,7 +111,7 @@ def write_results(runs: Sequence[Entry], errors: Mapping[str, str], out: Path) -
     lines: list[Mapping[str, Any]] = []
     for run in runs:
         old = before.get(run.key)
-        if old and old.line['identity'] != run.identity:
+        if old and old.line.get('identity') != run.identity:
             old = None
         if record := read_record(run.work_dir, run.identity):
             lines.append(_finished_line(run, record, out))
@@ -117,7 +129,7 @@ def _keep_superseded(results: Iterable[Result], kept: set[str], out: Path) -> No
     superseded = [
         result.line
         for result in results
-        if result.status == 'done' and result.line['identity'] not in kept
+        if result.status == 'done' and result.line.get('identity') not in kept
     ]
     if not superseded:
         return
@@ -158,7 +170,8 @@ def follow_folders(moved: Mapping[Path, Path], out: Path) -> None:
         old = line.get('work_dir')
         if old in names:
             line['work_dir'] = names[old]
-            line['files'] = [f.replace(old, names[old], 1) for f in line['files']]
+            files = line.get('files') or ()
+            line['files'] = [file.replace(old, names[old], 1) for file in files]
     _write_lines(path, lines)
 
 
@@ -208,34 +221,58 @@ def read_results(path: Path, missing_ok: bool = False) -> dict[tuple[str, int], 
 
     Args:
         path: The file.
-        missing_ok: Whether to return no results if the file does not exist.
+        missing_ok: Whether to return no results if the file is missing or empty.
 
     Raises:
-        InputError: The file is missing or not a file of results.
+        InputError: The file is missing, empty or not a file of results.
     """
-    if missing_ok and not path.exists():
-        return {}
-    if not path.exists():
+    text = _read_text(path) if path.exists() or not missing_ok else ''
+    lines = {n: line for n, line in enumerate(text.splitlines(), 1) if line.strip()}
+    if not lines and not missing_ok:
         raise InputError(f'{path}: no results yet; run the study first')
+    results: dict[tuple[str, int], Result] = {}
+    numbers: dict[tuple[str, int], int] = {}
+    for number, line in lines.items():
+        result = _read_line(line, f'{path}:{number}', path.parent)
+        key = result.line['row'], result.line['seed']
+        if key in results:
+            raise InputError(
+                f'{path}:{number}: row {key[0]!r} with seed {key[1]} is also in line '
+                f'{numbers[key]}; delete one of them'
+            )
+        results[key], numbers[key] = result, number
+    return results
+
+
+def _read_text(path: Path) -> str:
     try:
-        lines = [json.loads(line) for line in path.read_text().splitlines()]
-        return {(line['row'], line['seed']): _result(line, path) for line in lines}
-    except (ValueError, TypeError, KeyError) as error:
+        return path.read_text(encoding='utf-8')
+    except FileNotFoundError:
+        raise InputError(f'{path}: no results yet; run the study first') from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f'{path}: not a results file ({error}); move it') from error
+
+
+def _read_line(text: str, place: str, out: Path) -> Result:
+    try:
+        line = json.loads(text)
+        check_line(line, out)
+    except (ValueError, RecursionError) as error:
         raise InputError(
-            f'{path}: not a results file ({error}); delete it and run the study again'
+            f'{place}: {error}; delete this line and run the study again'
         ) from error
+    return _result(line, out)
 
 
-def _result(line: dict[str, Any], path: Path) -> Result:
+def _result(line: dict[str, Any], out: Path) -> Result:
     if line['status'] == 'failed':
         return Result('failed', line=line)
-    metrics = _with_nan(line['metrics'])
-    counts = path.parent / line['per_image'] if line['per_image'] else None
+    counts = out / line['per_image'] if line.get('per_image') else None
     return Result(
         status='done',
         version=line['version'],
-        metrics=metrics,
-        final=line['final'],
+        metrics=_with_nan(line['metrics']),
+        final=_with_nan(line['final']),
         # A file of results may travel without the runs' folders.
         per_image=counts if counts and counts.exists() else None,
         validations={int(i): _with_nan(v) for i, v in line['validations'].items()},

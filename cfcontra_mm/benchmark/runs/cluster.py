@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 import signal
-import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -22,7 +21,6 @@ from .progress import RUNNING, Status
 from .step import Step
 
 POLL_SECONDS = 0.5
-DIE_WITH_PARENT = Path(__file__).with_name('die_with_parent.py')
 
 
 @dataclass(frozen=True)
@@ -55,10 +53,7 @@ def work(step: Step, tools: Path, folder: Path) -> StepResult:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     # A scheduler that assigns GPUs lists them in this variable.
     on_gpu = os.environ.get('CUDA_VISIBLE_DEVICES')
-    # A training must not outlive a killed worker: the next one would start in the same
-    # folder.
-    prefix = (sys.executable, '-I', str(DIE_WITH_PARENT), str(os.getpid()))
-    job = Job(step, prefix)
+    job = Job(step)
     with terminable():
         try:
             job.start(tools, {} if on_gpu else SINGLE_THREAD)

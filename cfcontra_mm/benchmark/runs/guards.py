@@ -5,12 +5,16 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from types import FrameType
 from typing import TextIO
 
-from cfcontra_mm.errors import InputError
+from cfcontra_mm.errors import InputError, Stopped
 from cfcontra_mm.files import locked
 
 from .step import Step
+
+# Exit status after Ctrl-C; after another signal it is 128 + its number.
+INTERRUPTED = 128 + signal.SIGINT
 
 
 @contextmanager
@@ -59,14 +63,24 @@ def refuse_jobs(steps: Sequence[Step]) -> None:
 def terminable() -> Iterator[None]:
     """Treat SIGTERM and SIGHUP like Ctrl-C, so that they end the runs.
 
+    They raise :class:`~cfcontra_mm.errors.Stopped`, which Ctrl-C does not.
     A signal that is ignored stays ignored: that is how ``nohup`` starts a study.
     """
     handlers = {s: signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGHUP)}
     replaced = {s: old for s, old in handlers.items() if old != signal.SIG_IGN}
     for number in replaced:
-        signal.signal(number, signal.default_int_handler)
+        signal.signal(number, _stop)
     try:
         yield
     finally:
         for number, handler in replaced.items():
             signal.signal(number, handler)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise Stopped(number, f'stopped by {signal.Signals(number).name}')
+
+
+def exit_status(stop: KeyboardInterrupt) -> int:
+    """Return the exit status of a command that Ctrl-C or another signal has ended."""
+    return 128 + stop.number if isinstance(stop, Stopped) else INTERRUPTED

@@ -21,7 +21,7 @@ from cfcontra_mm.toystreets import write_toystreets
 
 from .cluster import Cluster, ClusterPool
 from .feature_step import FeatureStep, missing_features
-from .guards import own_folders, refuse_jobs, terminable
+from .guards import exit_status, own_folders, refuse_jobs, terminable
 from .plan import choose_runs, distinct_runs, plan_runs
 from .pool import Job, Pool, device_environments, finished_status
 from .preparations import unfinished_needs
@@ -31,8 +31,6 @@ from .step import Step
 
 POLL_SECONDS = 0.5
 LOG_TAIL_LINES = 12
-# Exit status after Ctrl-C.
-INTERRUPTED = 130
 # Starts a pool, given the steps and the locks of their folders.
 StartPool = Callable[[Sequence[Step], Sequence[TextIO]], Pool]
 
@@ -64,7 +62,8 @@ def run_study(
             their figures stay in the results until there are new ones.
 
     Returns:
-        Exit status: 0, 1 if a step failed, 130 if interrupted.
+        Exit status: 0, 1 if a step failed, 128 + the number of the signal that ended
+        it, so 130 for Ctrl-C.
 
     Raises:
         InputError: A config, ``only`` or ``rerun`` is invalid, ``out`` or the folder of
@@ -85,12 +84,12 @@ def run_study(
             write_results(entries, {}, out)
             _set_aside(again, out)
         start = partial(_start, tools=tools, cluster=cluster, lock=lock)
-        failed, interrupted = _run_all(study, wanted, seeds[0], start)
+        failed, status = _run_all(study, wanted, seeds[0], start)
         errors = {job.step.identity: job.error for job in failed}
         write_results(entries, errors, out)
-        if interrupted:
+        if status:
             print(stopped(bool(rerun)))
-            return INTERRUPTED
+            return status
         print('All runs have ended.')
         write_tables(study, out, seeds)
         _print_failures(failed)
@@ -98,7 +97,7 @@ def run_study(
 
 
 def stopped(rerun: bool) -> str:
-    """Return the message after Ctrl-C; ``rerun`` tells of the option ``--rerun``."""
+    """Return the message after a signal; ``rerun`` tells of the option ``--rerun``."""
     command = 'The same command without --rerun' if rerun else 'The same command'
     return f'Stopped. {command} continues from here.'
 
@@ -125,8 +124,8 @@ def _all_seeds(study: Study, seeds: Sequence[int], out: Path) -> tuple[int, ...]
 
 def _run_all(
     study: Study, runs: Sequence[Run], feature_seed: int, start: StartPool
-) -> tuple[list[Job], bool]:
-    """Finish runs; return the failed jobs, and whether Ctrl-C interrupted."""
+) -> tuple[list[Job], int]:
+    """Finish runs; return the failed jobs, and the exit status if a signal ended it."""
     failed: list[Job] = []
     try:
         with ProgressPrinter() as printer:
@@ -134,9 +133,9 @@ def _run_all(
                 _write_data(study.data, printer)
             features = missing_features(study, runs, feature_seed)
             _finish_runs(distinct_runs(runs), features, start, printer, failed)
-    except KeyboardInterrupt:
-        return failed, True
-    return failed, False
+    except KeyboardInterrupt as stop:
+        return failed, exit_status(stop)
+    return failed, 0
 
 
 def _finish_runs(

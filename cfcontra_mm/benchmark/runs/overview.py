@@ -8,6 +8,7 @@ from pathlib import Path
 
 from prettytable import PrettyTable
 
+from cfcontra_mm.benchmark.results import read_results
 from cfcontra_mm.benchmark.study import Study
 
 from .plan import choose_runs, distinct_runs, plan_runs
@@ -46,13 +47,21 @@ def overview(
     unfinished = [run for run in chosen if run.identity not in finished]
     steps = [*unfinished_needs(unfinished), *unfinished]
     queued = [_queued(step, step.identity in anew) for step in steps]
+    failed = _failed(out)
     table = PrettyTable(['run', 'state', 'iterations'], align='l')
     for run in chosen:
         if run.identity in finished:
             # An earlier row may have the same config hash, hence the same run.
             table.add_row(_cells(replace(finished[run.identity], label=run.label)))
-    table.add_rows([_cells(status) for status in queued])
+    for step, status in zip(steps, queued, strict=True):
+        table.add_row(_cells(status, step.identity in failed - anew))
     return f'{table.get_string()}\n{_estimate([*finished.values()], queued)}'
+
+
+def _failed(out: Path) -> set[str]:
+    """Return the config hashes of the runs whose last attempt failed."""
+    results = read_results(out / 'results.jsonl', missing_ok=True).values()
+    return {r.line.get('identity', '') for r in results if r.status == 'failed'}
 
 
 def _finished(run: Run) -> Status | None:
@@ -65,11 +74,12 @@ def _queued(step: Step, anew: bool) -> Status:
     return Status(step.label, 'queued', iteration, step.max_iters, None)
 
 
-def _cells(status: Status) -> list[str]:
+def _cells(status: Status, failed: bool = False) -> list[str]:
     if status.state == 'done':
         state = 'finished'
     else:
-        state = 'resumable' if status.iteration else 'new'
+        states = ['failed'] * failed + ['resumable'] * (status.iteration > 0)
+        state = ', '.join(states) or 'new'
     counted = f'{status.iteration}/{status.max_iters}' if status.max_iters else '-'
     return [status.label, state, counted]
 

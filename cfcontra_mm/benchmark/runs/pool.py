@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import torch
 
+import cfcontra_mm
 from cfcontra_mm.benchmark.results.records import Record
 from cfcontra_mm.errors import InputError
 
@@ -21,7 +23,8 @@ from .progress import RUNNING, Status, read_training
 from .run import Run
 from .step import Step
 
-GRACE_SECONDS = 10.0
+# What a training may need to end the iteration in hand and to save a checkpoint.
+GRACE_SECONDS = 30.0
 # The last line of a traceback, or a tool's message about bad input.
 ERROR = re.compile(r'(error|[\w.]*(Error|Exception)): .*')
 # Exit status of a tool on bad input; running it again would not help.
@@ -44,6 +47,15 @@ def device_environments(num_steps: int) -> list[dict[str, str]]:
     return [dict(SINGLE_THREAD) for _ in range(min(cores, num_steps))]
 
 
+def die_with_parent() -> list[str]:
+    """Return the prefix of a command that is not to outlive this process.
+
+    A step that outlived a killed study would write to the same folder as the next one.
+    """
+    script = Path(cfcontra_mm.__file__).with_name('die_with_parent.py')
+    return [sys.executable, '-I', str(script), str(os.getpid())]
+
+
 class Job:
     """A step that is queued or running: its processes one after the other.
 
@@ -51,12 +63,10 @@ class Job:
 
     Args:
         step: The step, queued until :meth:`start`.
-        prefix: Prefix of its command lines.
     """
 
-    def __init__(self, step: Step, prefix: Sequence[str] = ()) -> None:
+    def __init__(self, step: Step) -> None:
         self.step = step
-        self.prefix = prefix
         self.state = 'queued'
         self.resumed_from = step.iteration()
         # Log entries before this time are of an earlier attempt.
@@ -108,13 +118,12 @@ class Job:
         self.state, command = self.remaining.popleft()
         with self.step.log.open('ab') as log:
             self.process = subprocess.Popen(
-                [*self.prefix, *command],
+                [*die_with_parent(), *command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **self.environment},
-                # A process group of its own: Ctrl-C reaches it and its data workers
-                # once, through `terminate`.
+                # A process group of its own: Ctrl-C reaches it through `terminate`.
                 start_new_session=True,
                 pass_fds=self.keep_open,
             )
@@ -176,9 +185,12 @@ class Job:
         self.wait()
 
     def terminate(self) -> None:
-        """Send SIGTERM to the processes of a step that is still running."""
+        """Send SIGTERM to the process of a step that is still running.
+
+        Not to its data workers: it needs them until it has saved a checkpoint.
+        """
         if self.process and self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGTERM)
+            self.process.terminate()
 
     def wait(self) -> None:
         """Wait until the process ends; send SIGKILL after ``GRACE_SECONDS``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,13 @@ from typing import Any
 from cfcontra_mm.errors import InputError
 
 from .cluster import Cluster, StepResult, require, work
+from .pool import GRACE_SECONDS
 from .step import Step
+
+# By 0, a cluster that Ray starts is open to its own machine alone, whatever the system.
+MANY_MACHINES = 'RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER'
+# A worker ends its process first.
+CANCEL_SECONDS = GRACE_SECONDS + 10
 
 
 class RayCluster(Cluster):
@@ -23,6 +30,8 @@ class RayCluster(Cluster):
     """
 
     def __init__(self) -> None:
+        if 'ray' not in sys.modules and not _running_cluster():
+            os.environ.setdefault(MANY_MACHINES, '0')  # read when Ray is imported
         self.ray = require('ray', 'ray')
         if not self.ray.is_initialized():
             self._join()
@@ -34,13 +43,18 @@ class RayCluster(Cluster):
         self.work = self.ray.remote(max_retries=0, **wanted)(work)
 
     def _join(self) -> None:
+        where = {} if _running_cluster() else dict(address='local')
         try:
-            self.ray.init(log_to_driver=False, logging_level='ERROR')
+            self.ray.init(
+                log_to_driver=False,
+                logging_level='ERROR',
+                include_dashboard=False,
+                **where,
+            )
         except ConnectionError as error:
-            address = os.environ.get('RAY_ADDRESS', 'on this machine')
             raise InputError(
-                f'--launcher ray: the cluster {address} does not respond; check it '
-                'with `ray status`'
+                f'--launcher ray: the cluster {_running_cluster()} does not respond; '
+                'check it with `ray status`'
             ) from error
 
     def num_workers(self, num_steps: int) -> int:
@@ -63,4 +77,13 @@ class RayCluster(Cluster):
     def cancel(self, handles: Sequence[Any]) -> None:
         for handle in handles:
             self.ray.cancel(handle)
-        self.ray.wait(list(handles), num_returns=len(handles), timeout=20)
+        self.ray.wait(list(handles), num_returns=len(handles), timeout=CANCEL_SECONDS)
+
+
+def _running_cluster() -> str:
+    """Return the address of the cluster that Ray would join, '' if there is none."""
+    if address := os.environ.get('RAY_ADDRESS'):
+        return address
+    temporary = os.environ.get('RAY_TMPDIR') or os.environ.get('TMPDIR') or '/tmp'
+    noted = Path(temporary, 'ray', 'ray_current_cluster')  # by `ray start --head`
+    return noted.read_text().strip() if noted.exists() else ''

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ DEFAULTS = {'timeout_min': 24 * 60, 'gpus_per_node': 1, 'cpus_per_task': 8}
 CANCEL_SECONDS = 60
 # By then Slurm lists every submitted job; if it does not, it has forgotten the job.
 LISTED_SECONDS = 300
+QUEUE_SECONDS = 3
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ class SlurmCluster(Cluster):
 
     def __init__(self, folder: Path, options: Mapping[str, Any]) -> None:
         self.submitit = require('submitit', 'slurm')
+        self.queue = _Queue()
         try:
             self.executor = self.submitit.AutoExecutor(folder, cluster='slurm')
             self.executor.update_parameters(**{**DEFAULTS, **options})
@@ -83,6 +87,7 @@ class SlurmCluster(Cluster):
         job = self._find_job(note)
         if job is None:
             job = self._submit(Work(step, tools, folder))
+            self.queue.forget()
             write_whole(note, f'{job.job_id} {job.paths.folder}')
         return NotedJob(job, note)
 
@@ -102,19 +107,21 @@ class SlurmCluster(Cluster):
         job = self.submitit.SlurmJob(folder, job_id)
         age = time.time() - note.stat().st_mtime
         forgotten = age > LISTED_SECONDS and job.state == 'UNKNOWN'
-        return None if job.done() or forgotten else job
+        return None if forgotten or self._has_ended(job) else job
 
     def result(self, handle: NotedJob) -> StepResult | None:
         """Return how the call ended; it has failed if its job left no result."""
         job = handle.job
-        if not job.done():
+        if not self._has_ended(job):
             return None
         handle.note.unlink(missing_ok=True)
         try:
-            return job.result()
+            if job.done():  # otherwise submitit would wait for the result
+                return job.result()
         except Exception:  # submitit's message is long; its file has all of it
-            error = f'job {job.job_id} ended as {job.state} without a result'
-            return StepResult('failed', 0.0, '', f'{error}, see {job.paths.stderr}', '')
+            pass
+        error = f'job {job.job_id} ended as {job.state} without a result'
+        return StepResult('failed', 0.0, '', f'{error}, see {job.paths.stderr}', '')
 
     def cancel(self, handles: Sequence[NotedJob]) -> None:
         """Cancel the jobs; keep the file of a job that does not end."""
@@ -122,8 +129,45 @@ class SlurmCluster(Cluster):
             handle.job.cancel(check=False)  # it may have ended in the meantime
         end = time.monotonic() + CANCEL_SECONDS
         for handle in handles:
-            # Query Slurm each time: for an old job, `wait` does so every ten minutes.
-            while not handle.job.done(force_check=True) and time.monotonic() < end:
+            # Not by `wait`, which queries Slurm about an old job every ten minutes.
+            while not self._has_ended(handle.job, True) and time.monotonic() < end:
                 time.sleep(1)
-            if handle.job.done():
+            if self._has_ended(handle.job):
                 handle.note.unlink(missing_ok=True)
+
+    def _has_ended(self, job: Any, at_once: bool = False) -> bool:
+        """Tell whether a job has ended, by its result, its account or the queue.
+
+        Without accounting, submitit never hears of the end of a job that left no
+        result.
+        """
+        if job.done(force_check=at_once):
+            return True
+        return job.state == 'UNKNOWN' and not self.queue.lists(job.job_id)
+
+
+class _Queue:
+    """The jobs that are pending or running, asked for every few seconds."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Ask again the next time, as there is a new job."""
+        self.asked = -math.inf
+
+    def lists(self, job_id: str) -> bool:
+        """Tell whether Slurm lists a job, or does not answer."""
+        if time.monotonic() - self.asked > QUEUE_SECONDS:
+            self.jobs, self.asked = _listed_jobs(), time.monotonic()
+        return self.jobs is None or job_id in self.jobs
+
+
+def _listed_jobs() -> set[str] | None:
+    """Return the numbers of all jobs in the queue, None if Slurm does not answer."""
+    command = ['squeue', '--noheader', '--format=%A']
+    try:
+        asked = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return None if asked.returncode else set(asked.stdout.split())

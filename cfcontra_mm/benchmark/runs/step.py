@@ -11,6 +11,7 @@ from pprint import pformat
 from typing import Any
 
 from cfcontra_mm.benchmark.results.sources import changed_file
+from cfcontra_mm.engine.training_log import read_curves
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.files import write_whole
 
@@ -75,30 +76,33 @@ class Step(ABC):
         return True  # the folder's name contains the hash, unless overridden
 
     def last_checkpoint(self) -> Path | None:
-        """Return the newest complete checkpoint, None before the first."""
-        pointer = self.work_dir / 'last_checkpoint'
-        if not pointer.exists():
-            return None
-        # By name: the pointer holds an absolute path, but folders may be moved.
-        checkpoint = self.work_dir / Path(pointer.read_text().strip()).name
-        return checkpoint if checkpoint.exists() else None
+        """Return the newest checkpoint by its name, None before the first.
+
+        Whether it is whole, the training itself finds out when it resumes.
+        """
+        return max(self.work_dir.glob('iter_[0-9]*.pth'), key=_number, default=None)
 
     def iteration(self) -> int:
         """Return the iteration of the newest checkpoint, 0 before the first."""
         checkpoint = self.last_checkpoint()
-        # MMEngine names checkpoints iter_N.pth.
-        return int(checkpoint.stem.removeprefix('iter_')) if checkpoint else 0
+        return _number(checkpoint) if checkpoint else 0
 
     def training(self, tools: Path, *arguments: str) -> dict[str, list[str]]:
         """Return the command that starts or resumes the training, {} if finished."""
-        checkpoint = self.last_checkpoint()
-        if checkpoint == self.final_checkpoint:
+        if self.final_checkpoint.exists() and not self._validation_is_due():
             return {}
         train = tool(tools, 'train', str(self.settings_file), *arguments)
         train += ['--work-dir', str(self.work_dir)]
-        if checkpoint:
-            train += ['--resume', str(checkpoint)]
+        if self.last_checkpoint():
+            train.append('--resume')
         return {'training': train}
+
+    def _validation_is_due(self) -> bool:
+        """Tell whether the training was killed before its last validation ended."""
+        begin = self.settings.get('train_cfg', {}).get('val_begin', 1)
+        if not self.settings.get('val_dataloader') or begin > self.max_iters:
+            return False
+        return self.max_iters not in read_curves(self.work_dir).validations
 
     def begin(self) -> None:
         """Create the folder and write the settings before the first process starts.
@@ -140,6 +144,12 @@ class Step(ABC):
         Raises:
             InputError: The result is missing or unusable.
         """
+
+
+def _number(checkpoint: Path) -> int:
+    """Return the iteration of a checkpoint, which MMEngine names ``iter_N.pth``."""
+    number = checkpoint.stem.removeprefix('iter_')
+    return int(number) if number.isdecimal() else 0
 
 
 def config_text(settings: Mapping[str, Any], origin: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from prettytable import PrettyTable, TableStyle
 
@@ -15,6 +16,7 @@ from cfcontra_mm.benchmark.results.results_file import read_results
 from cfcontra_mm.benchmark.study import Column, Study
 from cfcontra_mm.files import csv_text
 
+from .comparisons import CACHE, Comparisons
 from .statistics import Interval
 from .summary import Difference, Results, Summary, summarize
 
@@ -67,7 +69,7 @@ class Table:
 
     def caption(self) -> str:
         """Return an explanation of the figures, one per line."""
-        lines = [_conditions(self)]
+        lines = [_conditions(self), *self.notes()]
         if self.study.reference:
             lines.append(_tests(self))
         if any(row.status == 'published' for row in self.rows):
@@ -75,6 +77,41 @@ class Table:
                 'published: figures from the papers on their data, not measured here'
             )
         return '\n'.join(lines)
+
+    def notes(self) -> list[str]:
+        """Return what to mind when rows or seeds were not made alike."""
+        iterations = {row.name: row.iterations for row in self.rows if row.iterations}
+        # Rows of a study may be made at different times, but seeds of a row are one.
+        mixed = {
+            row.name: row.commits
+            for row in self.rows
+            if len({*row.commits.values()} - {''}) > 1
+        }
+        lines = {
+            'not trained for the same number of iterations': _groups(iterations),
+            'seeds of a row are of different commits': _groups(mixed),
+            'made with other overrides than the study has now': ', '.join(
+                row.name for row in self.rows if row.outdated
+            ),
+        }
+        return [f'{what}: {groups}' for what, groups in lines.items() if groups]
+
+
+def _groups(found: Mapping[str, Mapping[int, Any]]) -> str:
+    """Group the rows, or seeds of a row that differ, by value; '' if all are equal."""
+    groups: dict[Any, list[str]] = {}
+    for name, by_seed in found.items():
+        alike = len({*by_seed.values()}) == 1
+        members = (
+            {name: min(by_seed)}
+            if alike
+            else {f'{name} seed {seed}': seed for seed in by_seed}
+        )
+        for member, seed in members.items():
+            groups.setdefault(by_seed[seed] or 'unknown', []).append(member)
+    if len(groups) < 2:
+        return ''
+    return '; '.join(f'{value} ({", ".join(who)})' for value, who in groups.items())
 
 
 def read_table(
@@ -95,7 +132,10 @@ def read_table(
     """
     seeds = tuple(dict.fromkeys(seeds or study.seeds))
     results = read_results(out / 'results.jsonl')
-    return Table(study, seeds, summarize(study, seeds, results)), results
+    comparisons = Comparisons(out / CACHE)
+    table = Table(study, seeds, summarize(study, seeds, results, comparisons))
+    comparisons.save()
+    return table, results
 
 
 def _conditions(table: Table) -> str:
@@ -269,11 +309,11 @@ def _miou_cell(row: Summary) -> str:
 
 
 def _interval_cell(row: Summary) -> str:
-    return f'[{row.interval.low:.1f}, {row.interval.high:.1f}]' if row.interval else '-'
+    return f'[{", ".join(map(_number, row.interval))}]' if row.interval else '-'
 
 
 def _gain_cell(row: Summary) -> str:
-    return '-' if row.gain is None else f'{row.gain:+.1f}'
+    return _signed(row.gain)
 
 
 def _gap_cell(row: Summary) -> str:
@@ -290,8 +330,8 @@ def _difference_cell(row: Summary) -> str:
         return '-'
     mark = '*' if difference.significant else ''
     images = difference.over_images
-    interval = f' [{images.low:+.1f}, {images.high:+.1f}]' if images else ''
-    return f'{difference.mean:+.1f}{interval}{mark}'
+    interval = f' [{", ".join(map(_signed, images))}]' if images else ''
+    return f'{_signed(difference.mean)}{interval}{mark}'
 
 
 def _over_seeds_cell(row: Summary) -> str:
@@ -312,13 +352,23 @@ def _seeds_cell(row: Summary) -> str:
 
 
 def _number(value: float | str | None, digits: int = 1) -> str:
+    """Format a number: a missing one as a dash, and NaN as what it is."""
     if isinstance(value, str):
         return value
-    return '-' if value is None or math.isnan(value) else f'{value:.{digits}f}'
+    return '-' if value is None else f'{value:.{digits}f}'
+
+
+def _signed(value: float | None) -> str:
+    if value is None or math.isnan(value):
+        return _number(value)
+    return f'{value:+.1f}'
 
 
 def csv_table(table: Table) -> str:
-    """Format a table as CSV: numbers in full, published figures as printed, or ''."""
+    """Format a table as CSV: numbers in full, published figures as printed, or ''.
+
+    A seed that failed says so in place of its mIoU; NaN is ``nan``.
+    """
     rows = [_csv_row(table, row) for row in table.rows]
     return csv_text([list(rows[0]), *(list(row.values()) for row in rows)])
 
@@ -337,8 +387,16 @@ def _csv_row(table: Table, row: Summary) -> dict[str, str]:
         **{f'mIoU seed {s}': v for s, v in zip(table.seeds, by_seed, strict=True)},
     }
     cells = {heading: _csv_cell(value) for heading, value in numbers.items()}
-    versions = ' '.join(row.versions)
-    return {'method': row.name, 'status': row.status, **cells, 'version': versions}
+    made = {
+        'version': row.versions,
+        'iterations': row.iterations.values(),
+        'commit': row.commits.values(),
+    }
+    distinct = {
+        heading: ' '.join(dict.fromkeys(str(value) for value in values if value))
+        for heading, values in made.items()
+    }
+    return {'method': row.name, 'status': row.status, **cells, **distinct}
 
 
 def _csv_difference(found: Difference | None) -> dict[str, float | None]:
@@ -357,8 +415,6 @@ def _bounds(name: str, interval: Interval | None) -> dict[str, float | None]:
 
 
 def _csv_cell(value: float | str | None) -> str:
-    if value in ('failed', 'not run') or value is None:
+    if value == 'not run' or value is None:
         return ''
-    if isinstance(value, str):
-        return value
-    return '' if math.isnan(value) else f'{value:.6g}'
+    return value if isinstance(value, str) else f'{value:.6g}'

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from statistics import fmean, stdev
+from statistics import fmean
 
 from prettytable import TableStyle
 
@@ -16,7 +16,7 @@ from cfcontra_mm.evaluation.selection import History, select_checkpoint, spearma
 from cfcontra_mm.files import csv_text
 
 from .formats import latex, latex_tabular, method_table
-from .summary import Results, table_miou
+from .summary import Results, deviation, table_miou
 
 # Metrics of LabelFreeScores by their headings.
 VALIDATORS = {
@@ -82,7 +82,12 @@ def _compare(name: str, histories: Sequence[History]) -> Selections:
     }
 
     def reported(select: Callable[[History], int]) -> tuple[float, ...]:
-        return tuple(history[select(history)]['mIoU'] for history in histories)
+        return tuple(
+            history[select(history)]['mIoU']
+            if _has_number(history, 'mIoU')
+            else math.nan
+            for history in histories
+        )
 
     return Selections(
         name,
@@ -99,6 +104,12 @@ def _compare(name: str, histories: Sequence[History]) -> Selections:
             for heading, key in scores.items()
         },
     )
+
+
+def _reported(history: History, select: Callable[[History], int]) -> float:
+    if not _has_number(history, 'mIoU'):
+        return math.nan
+    return history[select(history)]['mIoU']
 
 
 def _has_number(history: History, key: str) -> bool:
@@ -136,9 +147,10 @@ def selection_csv(rows: Sequence[Selections]) -> str:
     """Format the means over seeds as CSV, '' where there is none."""
     lines = [_headings()]
     for row in rows:
-        values = [_mean(row.miou.get(name, ())) for name in _selectors()]
-        values += [_mean(row.rank.get(name, ())) for name in VALIDATORS]
-        cells = ['' if math.isnan(value) else f'{value:.6g}' for value in values]
+        mious = [row.miou.get(name) for name in _selectors()]
+        ranks = [_mean(row.rank.get(name, ())) for name in VALIDATORS]
+        cells = ['' if values is None else f'{fmean(values):.6g}' for values in mious]
+        cells += ['' if math.isnan(rank) else f'{rank:.6g}' for rank in ranks]
         lines.append([row.name, *cells])
     return csv_text(lines)
 
@@ -160,9 +172,8 @@ def _mean(values: Sequence[float]) -> float:
 def _spread(values: Sequence[float]) -> str:
     if not values:
         return '-'
-    return f'{fmean(values):.1f}' + (
-        f' ± {stdev(values):.1f}' if len(values) > 1 else ''
-    )
+    spread = f' ± {deviation(values):.1f}' if len(values) > 1 else ''
+    return f'{fmean(values):.1f}{spread}'
 
 
 def _rank(values: Sequence[float]) -> str:

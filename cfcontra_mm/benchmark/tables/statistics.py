@@ -7,8 +7,11 @@ for the images, given the trained networks.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import zipfile
+import zlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +24,12 @@ CONFIDENCE = 0.95
 RESAMPLES = 10_000
 # Fixed, so that the same results always give the same table.
 RANDOM_STATE = 0
+CHUNK = 500
+# Of a file of pixel counts, which has some 100 kB.
+MAX_BYTES = 2**30
+BROKEN = (zipfile.BadZipFile, zlib.error, EOFError)
+# Differences in percentage points that are equal but for the order of their sums.
+ROUNDING = 1e-9
 
 
 class Interval(NamedTuple):
@@ -46,6 +55,24 @@ class PixelCounts:
     names: tuple[str, ...]
     intersection: np.ndarray
     union: np.ndarray
+
+    @cached_property
+    def by_image(self) -> np.ndarray:
+        """Both counts, (2 S C, N), as BLAS adds them up: exactly, up to 2 ** 53."""
+        both = np.stack([self.intersection, self.union]).transpose(0, 1, 3, 2)
+        return both.reshape(-1, len(self.names)).astype(float)
+
+    @cached_property
+    def resampled(self) -> np.ndarray:
+        """The mIoU in percent, mean over seeds, of each resample of the images."""
+        weights = _resamples(len(self.names))
+        return _by_chunk(weights, lambda chunk: self.miou(self.by_image @ chunk.T))
+
+    def miou(self, sums: np.ndarray) -> np.ndarray:
+        """Return the mIoU in percent, averaged over seeds, of sums (2 S C, R)."""
+        seeds, _, classes = self.union.shape
+        intersection, union = sums.reshape(2, seeds, classes, -1)
+        return mean_iou(intersection, union, axis=1).mean(0)
 
 
 def read_pixel_counts(
@@ -90,19 +117,35 @@ def _in_blocks(counts: PixelCounts, length: int) -> PixelCounts:
 
 
 def _read_one(path: Path, classes: Sequence[str]) -> PixelCounts:
-    with np.load(path) as arrays:
-        known = arrays['classes'].tolist()
-        if missing := set(classes) - set(known):
-            raise InputError(
-                f'{path}: no counts of {", ".join(sorted(missing))}; choose classes '
-                f'from {", ".join(known)}'
-            )
-        columns = [known.index(name) for name in classes]
-        return PixelCounts(
-            tuple(arrays['names'].tolist()),
-            arrays['intersection'][:, columns],
-            arrays['union'][:, columns],
+    names, known, intersection, union = _read_arrays(path)
+    if missing := set(classes) - set(known):
+        raise InputError(
+            f'{path}: no counts of {", ".join(sorted(missing))}; choose classes '
+            f'from {", ".join(known)}'
         )
+    columns = [known.index(name) for name in classes]
+    return PixelCounts(tuple(names), intersection[:, columns], union[:, columns])
+
+
+def _read_arrays(path: Path) -> tuple[list[str], list[str], np.ndarray, np.ndarray]:
+    """Read and check the arrays of a file, which may come from anywhere."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(member.file_size for member in archive.infolist()) > MAX_BYTES:
+                raise ValueError('it is too large')
+        with np.load(path) as arrays:
+            names, classes = (arrays[k].tolist() for k in ('names', 'classes'))
+            intersection, union = arrays['intersection'], arrays['union']
+        if not intersection.shape == union.shape == (len(names), len(classes)):
+            raise ValueError('its arrays do not match')
+        if not np.all((intersection >= 0) & (intersection <= union)):
+            raise ValueError('an intersection is not between 0 and the union')
+    except (ValueError, TypeError, KeyError, OSError, MemoryError, *BROKEN) as error:
+        raise InputError(
+            f'{path}: not a file of pixel counts ({error}); delete it and run the '
+            'study again'
+        ) from error
+    return names, classes, intersection, union
 
 
 def t_interval(values: Sequence[float]) -> Interval | None:
@@ -118,14 +161,19 @@ def t_interval(values: Sequence[float]) -> Interval | None:
     return Interval(float(center - half), float(center + half))
 
 
-def mean_iou(intersection: np.ndarray, union: np.ndarray) -> np.ndarray:
-    """Return the mIoU in percent (...) of counts (..., C) that are summed over images.
+def mean_iou(intersection: np.ndarray, union: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Return the mIoU in percent of counts that are summed over images.
 
     Classes without pixels are left out of the mean, as in the metric.
+
+    Args:
+        intersection: Pixels labelled and predicted as a class, (..., C, ...).
+        union: Pixels labelled or predicted as a class, likewise.
+        axis: That of the classes.
     """
-    present = union > 0
-    iou = np.divide(intersection, union, out=np.zeros(union.shape), where=present)
-    return 100 * iou.sum(-1) / present.sum(-1)
+    # Where the union is empty, so is the intersection.
+    iou = intersection / np.maximum(union, 1)
+    return 100 * iou.sum(axis) / (union > 0).sum(axis)
 
 
 def bootstrap_interval(row: PixelCounts, reference: PixelCounts) -> Interval:
@@ -145,11 +193,8 @@ def bootstrap_interval(row: PixelCounts, reference: PixelCounts) -> Interval:
     Raises:
         InputError: The images differ.
     """
-    count = _number_of_images(row, reference)
-    draws = np.random.default_rng(RANDOM_STATE).multinomial(
-        count, np.full(count, 1 / count), size=RESAMPLES
-    )
-    differences = _miou((draws, row)) - _miou((draws, reference))
+    _number_of_images(row, reference)
+    differences = row.resampled - reference.resampled
     tails = np.array([1 - CONFIDENCE, 1 + CONFIDENCE]) / 2
     return Interval(*np.quantile(differences, tails).tolist())
 
@@ -168,41 +213,65 @@ def permutation_p_value(row: PixelCounts, reference: PixelCounts) -> float:
     Raises:
         InputError: The images differ.
     """
-
-    def difference(kept: np.ndarray, swapped: np.ndarray, axis: int) -> np.ndarray:
-        ours = _miou((kept, row), (swapped, reference))
-        theirs = _miou((swapped, row), (kept, reference))
-        return ours - theirs
-
     count = _number_of_images(row, reference)
+    moved = row.by_image - reference.by_image
+    theirs_at_first = reference.by_image.sum(1, keepdims=True)
+    both = theirs_at_first + row.by_image.sum(1, keepdims=True)
+
+    def difference(kept: np.ndarray) -> np.ndarray:
+        ours = theirs_at_first + moved @ kept.T
+        return row.miou(ours) - reference.miou(both - ours)
+
+    permutations, added = _permutations(count)
+    null = _by_chunk(permutations, difference)
+    observed = difference(np.ones((1, count)))[0]
+    tails = ((null <= observed + ROUNDING).sum(), (null >= observed - ROUNDING).sum())
+    return float(min(1.0, 2 * (min(tails) + added) / (len(null) + added)))
+
+
+@lru_cache(maxsize=1)
+def _resamples(count: int) -> np.ndarray:
+    """Draw how often each resample holds each image, (RESAMPLES, N)."""
+    generator = np.random.default_rng(RANDOM_STATE)
+    return generator.multinomial(count, np.full(count, 1 / count), size=RESAMPLES)
+
+
+@lru_cache(maxsize=1)
+def _permutations(count: int) -> tuple[np.ndarray, int]:
+    """Let SciPy draw which images keep their row, or list all ways if they are few.
+
+    SciPy would draw the same for every row of a table, which takes long.
+
+    Returns:
+        Permutations (R, N) of 0 and 1, and how many to count in addition: the observed
+        one if they are drawn at random.
+    """
+    seen: list[np.ndarray] = []
+
+    def statistic(kept: np.ndarray, swapped: np.ndarray, axis: int) -> np.ndarray:
+        seen.append(kept)
+        return kept.sum(axis)
+
     # Permuted is the origin of each image's counts: 1 for its own row, 0 for the other.
-    result = stats.permutation_test(
+    stats.permutation_test(
         (np.ones(count), np.zeros(count)),
-        difference,
+        statistic,
         permutation_type='samples',
         vectorized=True,
         n_resamples=RESAMPLES - 1,
         rng=RANDOM_STATE,
     )
-    return float(result.pvalue)
+    permutations = np.concatenate([kept for kept in seen if kept.ndim == 2])
+    return permutations, int(len(permutations) < 2**count)
 
 
-def _miou(*parts: tuple[np.ndarray, PixelCounts]) -> np.ndarray:
-    """Return the mIoU, averaged over seeds, of a weighted sum over images.
-
-    Args:
-        parts: Pairs of the weight of each image, (..., N), and the counts of a row.
-    """
-    zero = np.zeros(())
-    intersection = sum((_weighted_sum(w, c.intersection) for w, c in parts), zero)
-    union = sum((_weighted_sum(w, c.union) for w, c in parts), zero)
-    return mean_iou(intersection, union).mean(-1)
-
-
-def _weighted_sum(weights: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-    """Sum pixels (S, N, C) over images with weights (..., N) to (..., S, C)."""
-    # BLAS sums doubles only, and exactly up to 2 ** 53 pixels.
-    return np.tensordot(weights.astype(float), pixels.astype(float), axes=(-1, 1))
+def _by_chunk(
+    weights: np.ndarray, function: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """Apply a function to weights (R, N), as many rows at a time as a cache holds."""
+    starts = range(0, len(weights), CHUNK)
+    chunks = (weights[start : start + CHUNK].astype(float) for start in starts)
+    return np.concatenate([function(chunk) for chunk in chunks])
 
 
 def _number_of_images(row: PixelCounts, reference: PixelCounts) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from statistics import fmean, stdev
 from typing import Any
 
@@ -12,13 +14,8 @@ from cfcontra_mm.benchmark.results.results_file import Result
 from cfcontra_mm.benchmark.study import Column, Row, Study
 from cfcontra_mm.errors import InputError
 
-from .statistics import (
-    Interval,
-    bootstrap_interval,
-    permutation_p_value,
-    read_pixel_counts,
-    t_interval,
-)
+from .comparisons import Comparisons
+from .statistics import Interval, t_interval
 
 Results = Mapping[tuple[str, int], Result]
 
@@ -58,7 +55,8 @@ class Summary:
         status: ``'done'``, ``'published'``, or ``'failed'`` or ``'not run'`` if a seed
             has no result; such a row has no means.
         by_seed: mIoU or status of every seed, empty if published.
-        class_ious: IoU of every class; strings may be among published ones.
+        class_ious: IoU of every class, None if a seed has none; strings may be among
+            published ones.
         columns: Values of the study's additional columns.
         miou: Mean IoU.
         std: Sample standard deviation of mIoU, None for one seed.
@@ -67,12 +65,15 @@ class Summary:
         gap_closed: Share of the gap between baseline and oracle, in percent.
         difference: Difference to the reference, None for the reference itself.
         versions: Versions of the package that trained it.
+        iterations: Iterations of the training by seed, None if unknown.
+        commits: Commit of the package by seed, '' if unknown.
+        outdated: Whether a result has other overrides than the study has now.
     """
 
     name: str
     status: str
     by_seed: tuple[float | str, ...] = ()
-    class_ious: Mapping[str, float] = field(default_factory=dict)
+    class_ious: Mapping[str, float | None] = field(default_factory=dict)
     columns: Mapping[str, float | str | None] = field(default_factory=dict)
     miou: float | None = None
     std: float | None = None
@@ -81,6 +82,9 @@ class Summary:
     gap_closed: float | None = None
     difference: Difference | None = None
     versions: tuple[str, ...] = ()
+    iterations: Mapping[int, int | None] = field(default_factory=dict)
+    commits: Mapping[int, str] = field(default_factory=dict)
+    outdated: bool = False
 
     def mious(self) -> list[float]:
         """Return the mIoU of every seed that has a result."""
@@ -91,13 +95,19 @@ class Summary:
 Complete = Mapping[str | None, Summary]
 
 
-def summarize(study: Study, seeds: Sequence[int], results: Results) -> list[Summary]:
+def summarize(
+    study: Study,
+    seeds: Sequence[int],
+    results: Results,
+    comparisons: Comparisons | None = None,
+) -> list[Summary]:
     """Summarize the lines of the table: each row, followed by its published figures.
 
     Args:
         study: The study.
         seeds: Seeds of the table.
         results: Results by (row, seed).
+        comparisons: Tests over images, by default computed anew.
 
     Raises:
         InputError: The pixel counts of two runs are of different images, or a class of
@@ -105,9 +115,15 @@ def summarize(study: Study, seeds: Sequence[int], results: Results) -> list[Summ
     """
     measured = [_summarize_row(study, row, seeds, results) for row in study.measured()]
     complete: Complete = {row.name: row for row in measured if row.status == 'done'}
-    lines = {
-        row.name: _compare(study, row, complete, seeds, results) for row in measured
-    }
+    compare = partial(
+        _compare,
+        study,
+        complete=complete,
+        seeds=seeds,
+        results=results,
+        tests=comparisons or Comparisons(),
+    )
+    lines = {row.name: compare(row) for row in measured}
     found = [(lines.get(row.name), _published(study, row)) for row in study.rows]
     return [line for pair in found for line in pair if line]
 
@@ -120,22 +136,43 @@ def _summarize_row(
         table_miou(study, result.metrics) if result.status == 'done' else result.status
         for result in found.values()
     )
-    versions = tuple(sorted({r.version for r in found.values() if r.version}))
     mious = [value for value in by_seed if not isinstance(value, str)]
-    if len(mious) < len(seeds):
-        status = 'failed' if 'failed' in by_seed else 'not run'
-        return Summary(row.name, status, by_seed, versions=versions)
-    return Summary(
+    failed = 'failed' if 'failed' in by_seed else 'not run'
+    done = {seed: result for seed, result in found.items() if result.status == 'done'}
+    summary = Summary(
         row.name,
-        'done',
+        'done' if len(mious) == len(seeds) else failed,
         by_seed,
-        _mean_by_class([_class_ious(study, result) for result in found.values()]),
-        {column.name: _figure(column, found.values()) for column in study.columns},
-        miou=fmean(mious),
-        std=stdev(mious) if len(mious) > 1 else None,
-        interval=t_interval(mious),
-        versions=versions,
+        versions=tuple(sorted({r.version for r in done.values() if r.version})),
+        iterations={seed: result.iterations for seed, result in done.items()},
+        commits={seed: result.commit for seed, result in done.items()},
+        outdated=any(_is_outdated(study, row, s, r) for s, r in done.items()),
     )
+    if summary.status != 'done':
+        return summary
+    return replace(
+        summary,
+        class_ious=_mean_by_class([_class_ious(study, r) for r in done.values()]),
+        columns={
+            column.name: _figure(column, done.values()) for column in study.columns
+        },
+        miou=fmean(mious),
+        std=deviation(mious),
+        interval=t_interval(mious),
+    )
+
+
+def _is_outdated(study: Study, row: Row, seed: int, result: Result) -> bool:
+    noted = result.line.get('overrides')
+    now = json.loads(json.dumps(study.overrides(row, seed), default=str))
+    return noted is not None and noted != now
+
+
+def deviation(values: Sequence[float]) -> float | None:
+    """Return the standard deviation, None for one value."""
+    if len(values) < 2:
+        return None
+    return math.nan if any(map(math.isnan, values)) else stdev(values)
 
 
 def _class_ious(study: Study, result: Result) -> dict[str, float]:
@@ -153,7 +190,8 @@ def table_miou(study: Study, metrics: Mapping[str, float]) -> float:
 def _mean_iou(metrics: Mapping[str, float], classes: Sequence[str]) -> float:
     ious = [_class_iou(metrics, name) for name in classes]
     # A class in neither the labels nor the predictions is left out of the mean.
-    return fmean(iou for iou in ious if not math.isnan(iou))
+    known = [iou for iou in ious if not math.isnan(iou)]
+    return fmean(known) if known else math.nan
 
 
 def _class_iou(metrics: Mapping[str, float], name: str) -> float:
@@ -165,16 +203,22 @@ def _class_iou(metrics: Mapping[str, float], name: str) -> float:
         ) from None
 
 
-def _mean_by_class(ious: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    return {name: fmean(iou[name] for iou in ious) for name in ious[0]}
+def _mean_by_class(ious: Sequence[Mapping[str, float]]) -> dict[str, float | None]:
+    names = dict.fromkeys(name for iou in ious for name in iou)
+    return {name: _mean([iou.get(name) for iou in ious]) for name in names}
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    """Return the mean, None if a value is absent."""
+    known = [value for value in values if value is not None]
+    return fmean(known) if len(known) == len(values) else None
 
 
 def _figure(column: Column, results: Iterable[Result]) -> float | None:
     if column.classes:
         return fmean(_mean_iou(r.metrics, column.classes) for r in results)
-    values = [r.metrics.get(column.key, r.final.get(column.key)) for r in results]
-    known = [value for value in values if value is not None]
-    return column.scale * fmean(known) if len(known) == len(values) else None
+    mean = _mean([r.metrics.get(column.key, r.final.get(column.key)) for r in results])
+    return None if mean is None else column.scale * mean
 
 
 def _published(study: Study, row: Row) -> Summary | None:
@@ -193,6 +237,7 @@ def _compare(
     complete: Complete,
     seeds: Sequence[int],
     results: Results,
+    tests: Comparisons,
 ) -> Summary:
     if row.name not in complete:
         return row
@@ -200,7 +245,8 @@ def _compare(
     reference = complete.get(study.reference)
     if reference is None or reference.name == row.name:
         return row
-    return replace(row, difference=_difference(study, row, reference, seeds, results))
+    found = _difference(study, row, reference, seeds, results, tests)
+    return replace(row, difference=found)
 
 
 def _compare_bounds(
@@ -221,6 +267,7 @@ def _difference(
     reference: Summary,
     seeds: Sequence[int],
     results: Results,
+    tests: Comparisons,
 ) -> Difference:
     pairs = zip(row.mious(), reference.mious(), strict=True)
     gains = [ours - theirs for ours, theirs in pairs]
@@ -230,10 +277,6 @@ def _difference(
     paths = [[path for path in row_files if path] for row_files in files]
     if paths != files:
         return found
-    classes = tuple(row.class_ious)
-    counts = [read_pixel_counts(p, classes, study.block_length) for p in paths]
-    return replace(
-        found,
-        over_images=bootstrap_interval(*counts),
-        p_value=permutation_p_value(*counts),
-    )
+    ours, theirs = paths
+    test = tests.compare(ours, theirs, tuple(row.class_ious), study.block_length)
+    return replace(found, over_images=test.interval, p_value=test.p_value)

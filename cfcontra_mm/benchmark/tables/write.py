@@ -35,7 +35,10 @@ def write_tables(study: Study, out: Path, seeds: Sequence[int] = ()) -> None:
         'table.md': f'{markdown_table(table)}\n\n{table.caption()}\n',
         'table.tex': latex_table(table) + '\n',
         'table.csv': csv_table(table),
-        'table_short.md': markdown_table(table, classes=False) + '\n',
+        'table_short.md': '\n\n'.join(
+            [markdown_table(table, classes=False), *table.notes()]
+        )
+        + '\n',
     }
     if selections := compare_selections(study, table.seeds, results):
         files['table.txt'] += f'\n{selection_text(selections)}\n{CAPTION}\n'

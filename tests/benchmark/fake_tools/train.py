@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -11,7 +13,7 @@ from mmengine.config import Config, DictAction
 parser = argparse.ArgumentParser()
 parser.add_argument('config')
 parser.add_argument('--work-dir', type=Path)
-parser.add_argument('--resume', nargs='?')
+parser.add_argument('--resume', action='store_true')
 parser.add_argument('--seed', type=int)
 parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
 args = parser.parse_args()
@@ -20,7 +22,11 @@ config.merge_from_dict(args.cfg_options)
 fake, max_iters = config['fake'], config['train_cfg']['max_iters']
 print('train', *sys.argv[1:], flush=True)
 
-start = int(Path(args.resume).stem.removeprefix('iter_')) if args.resume else 0
+saved = [int(p.stem.removeprefix('iter_')) for p in args.work_dir.glob('iter_*.pth')]
+assert args.resume == bool(saved), 'it would start over'
+start = max(saved, default=0)
+if saved:
+    print(f'from iter_{start}.pth', flush=True)
 vis_data = args.work_dir / str(time.time_ns()) / 'vis_data'
 vis_data.mkdir(parents=True)
 with (vis_data / 'scalars.json').open('a') as scalars:
@@ -37,5 +43,7 @@ with (vis_data / 'scalars.json').open('a') as scalars:
             # First, as tests end the process when the checkpoint is there.
             (args.work_dir / 'last_checkpoint').write_text(str(checkpoint))
             checkpoint.touch()
+    if fake['dies_validating'] and not args.resume:
+        os.kill(os.getpid(), signal.SIGKILL)
     validation = {'mIoU': fake['metrics'].get('mIoU'), 'step': max_iters}
     print(json.dumps(validation), file=scalars)

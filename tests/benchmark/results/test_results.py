@@ -1,4 +1,5 @@
 import json
+import math
 import subprocess
 from dataclasses import asdict
 
@@ -22,7 +23,9 @@ from cfcontra_mm.errors import InputError
 
 @pytest.fixture
 def run(tmp_path):
-    return Entry('a', 0, 'a.py', 'identity', tmp_path, 20, {}, {})
+    work_dir = tmp_path / 'runs' / 'a'
+    work_dir.mkdir(parents=True)
+    return Entry('a', 0, 'a.py', 'identity', work_dir, 20, {}, {})
 
 
 @pytest.fixture
@@ -128,14 +131,110 @@ def test_environment_names_versions_and_hardware():
     assert all(found.values())
 
 
-def test_results_that_cannot_be_read_are_named(tmp_path):
+DONE = {
+    'row': 'a',
+    'seed': 0,
+    'identity': 'x',
+    'status': 'done',
+    'version': '1.0',
+    'metrics': {'mIoU': 30.0, 'IoU.road': 30.0, 'loss': -2},
+    'final': {'loss': 1.0},
+    'validations': {'20': {'mIoU': 30.0}},
+    'per_image': None,
+}
+FAILED = {'row': 'b', 'seed': 0, 'identity': 'y', 'status': 'failed', 'error': 'e'}
+
+
+def write_lines(tmp_path, *lines):
     path = tmp_path / 'results.jsonl'
-    with pytest.raises(InputError, match='no results yet; run the study first'):
-        read_results(path)
-    for text in ('{"row"', '{"row": "a"}', '[]'):
+    text = [x if isinstance(x, str) else json.dumps(x) for x in lines]
+    path.write_text('\n'.join(text) + '\n')
+    return path
+
+
+@pytest.mark.parametrize('text', [None, '', '\n'])
+def test_no_results_are_no_table(tmp_path, text):
+    path = tmp_path / 'results.jsonl'
+    if text is not None:
         path.write_text(text)
-        with pytest.raises(InputError, match=r'results\.jsonl: not a results file'):
-            read_results(path)
+    with pytest.raises(InputError, match=r'jsonl: no results yet; run the study first'):
+        read_results(path)
+    assert read_results(path, missing_ok=True) == {}
+
+
+WRONG = [
+    ('{"row"', 'Expecting'),
+    ('[' * 100_000, 'recursion'),
+    ('[]', 'not a result'),
+    ('7', 'not a result'),
+    ({'row': 'a'}, 'status is neither'),
+    (DONE | {'status': ['done']}, 'status is neither'),
+    (FAILED | {'error': None}, 'error is missing'),
+    (DONE | {'seed': True}, 'seed is not a whole number'),
+    (DONE | {'seed': 0.5}, 'seed is not a whole number'),
+    (DONE | {'row': 3}, 'row is not a name'),
+    (DONE | {'metrics': {'IoU.road': 1.0}}, 'metrics has no mIoU'),
+    *(
+        (DONE | {'metrics': {'mIoU': value}}, 'metrics is not numbers by name')
+        for value in ('abc', -5, 1e308, 10**400, math.inf, [1.0], True)
+    ),
+    (DONE | {'metrics': {'mIoU': 3, 'IoU.a': 101}}, 'metrics is not numbers by name'),
+    (DONE | {'metrics': [30.0]}, 'metrics is not numbers by name'),
+    (DONE | {'final': {'loss': 'x'}}, 'final is not numbers'),
+    (DONE | {'validations': {'a': {'mIoU': 3.0}}}, 'validations is not metrics'),
+    (DONE | {'validations': {'20': {'mIoU': -3}}}, 'validations is not metrics'),
+    (DONE | {'max_iters': -1}, 'max_iters is not a number of iterations'),
+    (DONE | {'wall_seconds': 'long'}, 'wall_seconds is not a number'),
+    (DONE | {'git': 'abc'}, 'git is not a commit'),
+    (DONE | {'per_image': '../../etc/passwd'}, 'per_image .* is outside of'),
+    (DONE | {'per_image': '../runs/a.npz'}, 'per_image .* is outside of'),
+    (DONE | {'work_dir': '../../etc'}, 'work_dir .* is outside of'),
+    (DONE | {'work_dir': '/etc'}, 'work_dir .* is outside of'),
+    (DONE | {'work_dir': '../runs/../../etc'}, 'work_dir .* is outside of'),
+    (DONE | {'files': ['../../etc/passwd']}, 'files .* is outside of'),
+    (DONE | {'files': 'log.json'}, 'files is not paths'),
+]
+
+
+@pytest.mark.parametrize(('line', 'said'), WRONG)
+def test_a_line_that_is_no_result_is_named(tmp_path, line, said):
+    path = write_lines(tmp_path, FAILED, line)
+    pattern = rf'results\.jsonl:2: .*{said}.*; delete this line and run the study again'
+    with pytest.raises(InputError, match=pattern) as caught:
+        read_results(path)
+    assert '\n' not in str(caught.value)
+    # The way out works.
+    assert list(read_results(write_lines(tmp_path, FAILED))) == [('b', 0)]
+
+
+def test_two_results_of_a_run_are_refused(tmp_path):
+    path = write_lines(tmp_path, DONE, FAILED, '', DONE)
+    with pytest.raises(InputError, match=r"jsonl:4: row 'a' with seed 0 .* line 1; de"):
+        read_results(path)
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path):
+    path = tmp_path / 'results.jsonl'
+    path.write_bytes(b'\xff\xfe')
+    with pytest.raises(InputError, match='not a results file'):
+        read_results(path)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(InputError, match='not a results file'):
+        read_results(path)
+
+
+def test_what_is_no_number_is_nan_and_paths_beside_the_study_are_read(tmp_path):
+    line = DONE | {
+        'metrics': {'mIoU': None, 'IoU.road': math.nan},
+        'final': {'loss': None},
+        'work_dir': '../runs/a',
+        'files': ['../runs/a/1/vis_data/scalars.json'],
+        'git': {'commit': '0123456789abcdef', 'dirty': True},
+    }
+    (result,) = read_results(write_lines(tmp_path, line)).values()
+    assert all(map(math.isnan, [*result.metrics.values(), *result.final.values()]))
+    assert (result.commit, result.iterations) == ('0123456789+', None)
 
 
 def test_record_of_another_identity_counts_as_unfinished(run, record):
@@ -143,8 +242,12 @@ def test_record_of_another_identity_counts_as_unfinished(run, record):
     assert read_record(run.work_dir, 'other') is None
 
 
-def test_broken_record_is_named(run):
-    (run.work_dir / 'result.json').write_text('{"row": 1')
+@pytest.mark.parametrize(
+    'change', [{'metrics': {'mIoU': 'abc'}}, {'metrics': {}}, {'seed': None}, 'cut', []]
+)
+def test_broken_record_is_named(run, record, change):
+    text = json.dumps(asdict(record) | change) if isinstance(change, dict) else '{"row"'
+    (run.work_dir / 'result.json').write_text('[]' if change == [] else text)
     with pytest.raises(InputError, match=r'result\.json: not a result'):
         read_record(run.work_dir, run.identity)
 

@@ -3,7 +3,7 @@ import signal
 
 import pytest
 
-from cfcontra_mm.benchmark.runs.guards import terminable
+from cfcontra_mm.benchmark.runs.guards import INTERRUPTED, exit_status, terminable
 
 HANG_UP = signal.SIGHUP
 
@@ -18,8 +18,9 @@ def hang_up():
 
 def test_a_closed_terminal_ends_a_study(hang_up):
     hang_up(signal.SIG_DFL)
-    with pytest.raises(KeyboardInterrupt), terminable():
+    with pytest.raises(KeyboardInterrupt) as stop, terminable():
         os.kill(os.getpid(), HANG_UP)
+    assert exit_status(stop.value) == 129
     assert signal.getsignal(HANG_UP) == signal.SIG_DFL
 
 
@@ -28,3 +29,7 @@ def test_but_not_under_nohup(hang_up):
     with terminable():
         os.kill(os.getpid(), HANG_UP)
     assert signal.getsignal(HANG_UP) == signal.SIG_IGN
+
+
+def test_the_status_after_ctrl_c():
+    assert exit_status(KeyboardInterrupt()) == INTERRUPTED == 130

@@ -74,7 +74,10 @@ def test_writes_table(fake, capsys):
         'significant': '',
         'mIoU seed 0': '26',
         'version': '1.2.3',
+        'iterations': '20',
+        'commit': rows[1]['commit'],
     }
+    assert rows[1]['commit'].startswith(git_state()['commit'][:10])
     markdown = (fake.out / 'table.md').read_text()
     assert markdown.splitlines()[0].split(' | ')[-1].startswith('gap closed')
     assert '1.2.3' in markdown
@@ -208,10 +211,14 @@ def test_overview_says_where_the_runs_stand(fake):
     lines = {line.split()[1]: line for line in text.splitlines() if ' seed ' in line}
     assert 'finished' in lines['source']
     assert '20/20' in lines['source']
-    assert 'resumable' in lines['method']
+    assert 'failed, resumable' in lines['method']
     assert '10/20' in lines['method']
     assert 'new' in lines['oracle']
     assert 'About 0:0' in text
+    fake.configure('method', fails_at=5)
+    assert fake.run(only=['method']) == 1
+    assert '| failed ' in overview(fake.study, fake.out, only=['method'])
+    assert ' new ' in overview(fake.study, fake.out, rerun=['method'])
     assert 'Nothing is left' in overview(fake.study, fake.out, only=['source'])
     with pytest.raises(InputError, match='--only dcan'):
         overview(fake.study, fake.out, only=['dcan'])
@@ -339,7 +346,7 @@ def test_killed_training_resumes_from_its_last_checkpoint(fake):
     assert pids
     (log,) = fake.logs('method')
     assert log.count('train ') == 2
-    assert log.rstrip().splitlines()[-2].endswith('iter_10.pth')
+    assert log.rstrip().splitlines()[-2] == 'from iter_10.pth'
     (result,) = fake.root.glob('runs/method_*/result.json')
     # The time of the record is that of both processes, from iteration 0 on.
     assert json.loads(result.read_text())['resumed_from'] == 0
@@ -383,7 +390,7 @@ def test_interrupt_ends_the_children_and_continues_later(
         os.kill(os.getpid(), number)
 
     thread = when_iteration(fake, 'method', 12, interrupt)
-    assert fake.run() == 130
+    assert fake.run() == 128 + number
     thread.join()
     assert 'same command continues' in capsys.readouterr().out
     with pytest.raises(ProcessLookupError):
@@ -396,6 +403,18 @@ def test_interrupt_ends_the_children_and_continues_later(
     assert fake.run() == 0
     (log,) = fake.logs('method')
     assert 'iter_10.pth' in log
+
+
+def test_a_validation_that_a_kill_prevented_is_made_up(fake, capsys):
+    fake.configure('method', val_dataloader={'type': 'any'}, dies_validating=True)
+    assert fake.run() == 0
+    assert 'method seed 0: mIoU 26.0' in capsys.readouterr().out
+    (log,) = fake.logs('method')
+    assert log.count('from iter_20.pth') == 1
+    lines = map(json.loads, (fake.out / 'results.jsonl').read_text().splitlines())
+    assert {line['row']: line['validations'] for line in lines}['method'] == {
+        '20': {'mIoU': 26.0}
+    }
 
 
 def test_finished_training_is_only_tested(fake):

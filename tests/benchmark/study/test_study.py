@@ -273,16 +273,6 @@ def test_identity_reads_the_base_configs(fake, tmp_path):
     assert plan_runs(fake.study, (0,), fake.out)[0].identity != before.identity
 
 
-def test_last_checkpoint_survives_a_move_and_a_missing_file(fake):
-    run = plan_runs(fake.study, (0,), fake.out)[0]
-    assert run.last_checkpoint() is None
-    run.work_dir.mkdir(parents=True)
-    (run.work_dir / 'last_checkpoint').write_text('/moved/from/iter_10.pth')
-    assert run.last_checkpoint() is None
-    (run.work_dir / 'iter_10.pth').touch()
-    assert run.last_checkpoint() == run.work_dir / 'iter_10.pth'
-
-
 def test_a_row_needs_a_config_or_published_figures(tmp_path):
     alone = STUDY.replace('rows=[', "rows=[dict(name='c'), ")
     with pytest.raises(InputError, match="'c' has neither a config nor published"):

@@ -361,7 +361,7 @@ def test_csv():
         'version': '1.0',
     }
     assert rows['oracle']['status'] == 'failed'
-    assert rows['oracle']['mIoU seed 0'] == ''
+    assert rows['oracle']['mIoU seed 0'] == 'failed'
     assert rows['oracle']['mIoU seed 1'] == '56'
 
 
@@ -369,15 +369,15 @@ def test_all_failed_is_still_a_table():
     table = make_table([0], results(without=IOUS, failed=IOUS))
     assert text_table(table).count('failed') == 3
     assert latex_table(table).count('failed') == 3
-    assert csv_table(table).count('failed') == 3
+    assert csv_table(table).count(',failed') == 6  # the row, and its seed
 
 
-def test_a_class_without_pixels_is_a_dash():
+def test_a_class_without_pixels_is_nan():
     metrics = {'mIoU': 30.0, 'IoU.road': 30.0, 'IoU.train': math.nan}
     found = {(name, 0): Result('done', metrics=metrics) for name in STUDY.row_names()}
     table = make_table([0], found)
-    assert markdown_table(table).splitlines()[2].split()[5] == '-'
-    assert csv_table(table).splitlines()[1].startswith('source,done,30,,30')
+    assert markdown_table(table).splitlines()[2].split()[5] == 'nan'
+    assert csv_table(table).splitlines()[1].startswith('source,done,30,nan,30')
     both = replace(STUDY, classes=('road', 'train'))
     assert make_table([0], found, both).rows[0].miou == 30.0
 
@@ -392,3 +392,108 @@ def test_nineteen_classes_fit_a_wide_terminal():
     assert max(map(len, text.splitlines())) <= 170
     heading = text.splitlines()[1]
     assert len(set(heading.strip('|').split('|'))) == 1 + len(names) + 3
+
+
+NAN = math.nan
+
+
+@pytest.mark.parametrize('seeds', [[0], [0, 1]])
+def test_nan_is_shown_as_such_everywhere(seeds):
+    found = results()
+    found['method', 0] = result(NAN, 20.0, final={'loss': NAN})
+    columns = (Column('loss', 'loss'), Column('absent', 'nothing'))
+    study = replace(TESTED, columns=columns)
+    table = make_table(seeds, found, study)
+    heading, _, _, cells, _ = rows_of(markdown_table(table))
+    shown = dict(zip(heading, cells, strict=True))
+    spread = ' ± nan' if len(seeds) > 1 else ''
+    assert (shown['road'], shown['gain']) == ('nan', 'nan')
+    assert shown['mIoU'] == f'nan{spread}'
+    assert (shown['sidewalk'], shown['absent']) == ('21.5' if spread else '20.0', '-')
+    assert shown['vs source'] == 'nan'
+    assert shown['loss'] == ('-' if spread else 'nan')  # the other seed logged none
+    row = list(csv.DictReader(io.StringIO(csv_table(table))))[1]
+    assert (row['mIoU'], row['road'], row['gain']) == ('nan', 'nan', 'nan')
+    assert row['absent'] == ''
+    assert 'nan' in text_table(table)
+    assert 'nan' in latex_table(table)
+
+
+def test_a_class_that_a_seed_lacks_is_absent():
+    found = results()
+    metrics = {'mIoU': 40.0, 'IoU.road': 40.0}
+    found['method', 1] = replace(found['method', 1], metrics=metrics)
+    method = make_table([0, 1], found).rows[1]
+    assert method.class_ious == {'road': 40.0, 'sidewalk': None}
+    cells = rows_of(markdown_table(make_table([0, 1], found)))
+    assert cells[3][1:3] == ['40.0', '-']
+
+
+def test_a_study_of_classes_without_pixels_has_no_mean():
+    metrics = {'mIoU': 30.0, 'IoU.road': 30.0, 'IoU.train': NAN}
+    found = {(name, 0): Result('done', metrics=metrics) for name in STUDY.row_names()}
+    rows = make_table([0], found, replace(STUDY, classes=('train',))).rows
+    assert [str(row.miou) for row in rows] == ['nan'] * 3
+
+
+def noted(lines, seeds=(0, 1), study=STUDY):
+    """Notes of a table whose results have these fields in addition."""
+    found = {
+        key: replace(found, line=lines.get(key, lines.get(None, {})))
+        for key, found in results().items()
+    }
+    return make_table(list(seeds), found, study)
+
+
+def git(commit, dirty=False):
+    return {'git': {'commit': commit, 'dirty': dirty}}
+
+
+@pytest.mark.parametrize(
+    ('lines', 'note'),
+    [
+        ({None: {'max_iters': 400} | git('a')}, None),
+        (
+            {None: {'max_iters': 400}, ('method', 1): {'max_iters': 4000}},
+            'not trained for the same number of iterations: 400 (source, method seed '
+            '0, oracle); 4000 (method seed 1)',
+        ),
+        (
+            {None: {'max_iters': 400}, ('method', 0): {}, ('method', 1): {}},
+            'not trained for the same number of iterations: 400 (source, oracle); '
+            'unknown (method)',
+        ),
+        # Rows may be of different commits, if each is of one.
+        ({None: git('a'), ('method', 0): git('b'), ('method', 1): git('b')}, None),
+        (
+            {None: git('a'), ('method', 1): git('b', dirty=True)},
+            'seeds of a row are of different commits: a (method seed 0); b+ (method '
+            'seed 1)',
+        ),
+        ({None: git('a'), ('method', 1): {'git': None}}, None),
+        (
+            {None: {'overrides': {}}, ('oracle', 0): {'overrides': {'x': 1}}},
+            'made with other overrides than the study has now: oracle',
+        ),
+    ],
+)
+def test_what_was_not_made_alike_is_noted(lines, note):
+    table = noted(lines)
+    assert table.notes() == ([note] if note else [])
+    assert (note or '') in table.caption()
+
+
+def test_overrides_are_compared_as_the_results_hold_them():
+    study = replace(STUDY, shared={'size': (2, 1), 'seed': '{seed}'})
+    lines = {(r, s): {'overrides': {'size': [2, 1], 'seed': str(s)}} for r, s in IOUS}
+    assert noted(lines, study=study).notes() == []
+
+
+def test_the_csv_names_iterations_and_commits():
+    lines = {None: {'max_iters': 400} | git('a'), ('method', 1): git('b')}
+    rows = list(csv.DictReader(io.StringIO(csv_table(noted(lines)))))
+    assert [(row['iterations'], row['commit']) for row in rows] == [
+        ('400', 'a'),
+        ('400', 'a b'),
+        ('400', 'a'),
+    ]

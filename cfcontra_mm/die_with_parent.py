@@ -1,9 +1,9 @@
 """Run a command that the kernel kills when its parent process dies.
 
-A scheduler may kill a worker with SIGKILL, so that it cannot end its child processes.
-So the worker starts ``python die_with_parent.py PID COMMAND...`` with its own process
-ID. This script sets the parent-death signal and then replaces itself by the command,
-whose exit status the worker sees.
+A parent that SIGKILL ends cannot end its child processes. So it starts them as
+``python die_with_parent.py PID COMMAND...``, with its own process ID. This script sets
+the parent-death signal and then replaces itself by the command, whose exit status the
+parent sees.
 """
 
 import ctypes
