@@ -298,6 +298,8 @@ def _check_classes(config: Config, source: Source) -> None:
     if classes is None or 'metainfo' in dataset:
         return
     for part in parts_of({'model': config.get('model')}):
+        if part.path[:2] == ('model', 'auxiliary_head') and len(part.path) > 2:
+            continue  # one of several may learn something else, such as edges
         number = part.node.get('num_classes', len(classes))
         if number != len(classes):
             raise InputError(

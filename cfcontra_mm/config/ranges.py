@@ -183,6 +183,8 @@ RANGES = {
     '_ParamScheduler.step_size': COUNT,
     '_ParamScheduler.milestones': _each(COUNT, 'a list of positive integers'),
     # Networks.
+    'EncoderDecoder.backbone': GROUP,
+    'EncoderDecoder.decode_head': Range('a dict or a list of dicts', _is_group),
     '*.num_classes': COUNT,
     '*.in_channels': COUNTS,
     '*.channels': COUNTS,

@@ -192,9 +192,19 @@ def test_the_message_says_where_a_setting_comes_from(tmp_path):
         with_options('train_cfg.max_iters=-1', path)
 
 
-def test_the_labels_say_how_many_classes_there_are():
+def test_the_labels_say_how_many_classes_there_are(tmp_path):
     with pytest.raises(InputError, match='is 7, but the labels of GTA5Dataset have 19'):
         with_options('model.decode_head.num_classes=7')
+    with pytest.raises(InputError, match=r'auxiliary_head\.num_classes: is 2'):
+        with_options('model.auxiliary_head.num_classes=2')
+    head = with_options('train_cfg.max_iters=1').model.auxiliary_head.to_dict()
+    edges = dict(head, num_classes=2, loss_decode=dict(type='CrossEntropyLoss'))
+    # One of several heads may learn something else than the classes.
+    cfg = open_config(CONFIG, {'model.auxiliary_head': None})
+    path = tmp_path / 'several.py'
+    cfg.model.auxiliary_head = [head, edges]
+    cfg.dump(path)
+    open_config(path)
     # Those of a user's folders are counted later.
     folders = CONFIGS / 'minent/deeplabv2_r18_folders.py'
     with_options('model.decode_head.num_classes=7', folders)
