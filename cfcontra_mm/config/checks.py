@@ -177,6 +177,7 @@ def check_config(
         _check_order(part, source)
     _check_ranges(Part((), config._cfg_dict, None, ANYTHING, None), source)
     _check_together(config, source)
+    _check_sliding(config, source)
     _check_classes(config, source)
 
 
@@ -287,6 +288,17 @@ def _check_together(config: Config, source: Source) -> None:
             raise InputError(
                 f'{source.of(absent[0])}: is None, which needs '
                 f'{" ".join(f"{key}=None" for key in given)} too; set all or none'
+            )
+
+
+def _check_sliding(config: Config, source: Source) -> None:
+    """Refuse sliding inference without its sizes, which mmseg misses when it tests."""
+    test_cfg = present_value(config, 'model.test_cfg') or {}
+    for key in ('crop_size', 'stride'):
+        if test_cfg.get('mode') == 'slide' and test_cfg.get(key) is None:
+            raise InputError(
+                f'{source.of(f"model.test_cfg.{key}")}: is not set, but mode is slide; '
+                f'set it, such as model.test_cfg.{key}=512,512'
             )
 
 

@@ -193,6 +193,7 @@ RANGES = {
         ('model.data_preprocessor.size_divisor=0', 'a positive integer'),
         ('model.test_cfg.mode=hole', 'one of whole, slide'),
         ('model.test_cfg.crop_size=(0,32)', 'a pair of them'),
+        ('model.test_cfg.mode=slide', 'model.test_cfg.crop_size: is not set'),
         ('model.backbone=None', 'must be a dict'),
         ('center_images=0', 'a positive integer'),
         ('stylising_workers=-1', 'an integer of at least 0'),
