@@ -36,7 +36,7 @@ def images(tmp_path):
 
 
 def metrics(miou):
-    return {'mIoU': miou, 'IoU.road': miou + 10, 'IoU.sky': miou - 10}
+    return {'mIoU': miou, 'IoU.road': miou + 10, 'IoU.sky': max(miou - 10, 0.0)}
 
 
 class FakeStudy:

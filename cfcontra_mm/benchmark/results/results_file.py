@@ -158,14 +158,15 @@ def follow_folders(moved: Mapping[Path, Path], out: Path) -> None:
         out: Folder of the study.
 
     Raises:
-        InputError: The file is missing or not a file of results.
+        InputError: The file is not a file of results.
     """
     path = out / 'results.jsonl'
     names = {
         os.path.relpath(old, out): os.path.relpath(new, out)
         for old, new in moved.items()
     }
-    lines = [dict(result.line) for result in read_results(path).values()]
+    results = read_results(path, missing_ok=True).values()
+    lines = [dict(result.line) for result in results]
     for line in lines:
         old = line.get('work_dir')
         if old in names:

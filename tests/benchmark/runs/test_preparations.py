@@ -175,7 +175,7 @@ def test_an_interrupted_preparation_goes_on(
     assert reached.stat().st_mtime_ns == before
     assert starts(styled)[preparation] == 2
     if preparation == 'encoder':
-        assert log(styled, 'encoder').endswith(f'--resume {reached}\n')
+        assert log(styled, 'encoder').endswith(f'--resume\nfrom {reached.name}\n')
 
 
 @pytest.mark.slow

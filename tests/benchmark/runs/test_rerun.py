@@ -115,7 +115,7 @@ def test_a_result_that_only_another_study_has_noted_is_kept_too(fake):
     fake.run(only=['method'])
     fake.out = fake.root / 'other'
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(main, '_run_all', lambda *arguments: ([], True))
+        patch.setattr(main, '_run_all', lambda *arguments: ([], 130))
         assert fake.run(rerun=['method'], only=['method']) == 130
     assert lines(fake)['method', 0]['work_dir'].endswith('.before-1')
 
