@@ -14,7 +14,8 @@ from cfcontra_mm.command_line import (
     command_line,
     output_folder,
 )
-from cfcontra_mm.engine.launch import init_workers, load_config
+from cfcontra_mm.engine.launch import load_config
+from cfcontra_mm.engine.processes import init_workers
 from cfcontra_mm.translation import load_translator
 from cfcontra_mm.translation.copy_dataset import translate_dataset
 from cfcontra_mm.translation.copy_plan import DIRECTIONS, Options

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from multiprocessing.util import register_after_fork
 from pathlib import Path
 from typing import TextIO
 
-import torch
 from mmengine.config import Config
-from mmengine.dist import init_dist, is_distributed
 from mmengine.runner import Runner
 
 from cfcontra_mm.config import open_config, refuse_study, run_name
@@ -25,18 +21,9 @@ from cfcontra_mm.old_names import old_attributes
 
 from .amp import enable_amp
 from .checkpoints import use_safe_loading
+from .processes import init_distributed, place_of
 from .resuming import check_resume, check_unused, clear_work_dir, newest_checkpoint
 from .stopping import deaf_children, stoppable
-
-RANK_VARIABLES = {
-    'slurm': ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
-    'mpi': (
-        'OMPI_COMM_WORLD_RANK',
-        'OMPI_COMM_WORLD_SIZE',
-        'OMPI_COMM_WORLD_LOCAL_RANK',
-    ),
-}
-"""Variables of a launcher for rank, number of processes and local rank."""
 
 BUSY = (
     '{}: another training is running in it; wait until it has ended, or choose another '
@@ -95,63 +82,6 @@ def load_config(
     return cfg
 
 
-def init_distributed(cfg: Config, launcher: str, local_rank: str | None) -> None:
-    """Prepare for several processes.
-
-    On GPUs the ``Runner`` starts NCCL. It would select a GPU for gloo too; without GPUs
-    the process group is therefore started here, and the ``Runner`` uses it.
-
-    Args:
-        cfg: Config whose ``launcher`` is set.
-        launcher: One of ``LAUNCHERS``.
-        local_rank: Rank of this process on its node, if the launcher passes it.
-
-    Raises:
-        InputError: There are fewer GPUs than processes.
-    """
-    cfg.launcher = launcher
-    os.environ.setdefault('LOCAL_RANK', local_rank or '0')
-    if launcher == 'none':
-        return
-    if torch.cuda.is_available():
-        processes, gpus = os.environ.get('LOCAL_WORLD_SIZE'), torch.cuda.device_count()
-        if processes and int(processes) > gpus:
-            raise InputError(f'{processes} processes on {gpus} GPUs; start {gpus}')
-        return
-    if launcher in RANK_VARIABLES:
-        _translate_ranks(launcher)
-    torch.distributed.init_process_group('gloo')
-
-
-def init_workers(launcher: str, local_rank: str | None) -> None:
-    """Let processes share work without a ``Runner``, each on its own GPU, if any.
-
-    Args:
-        launcher: One of ``LAUNCHERS``.
-        local_rank: Rank of this process on its node, if the launcher passes it.
-
-    Raises:
-        InputError: There are fewer GPUs than processes.
-    """
-    init_distributed(Config(), launcher, local_rank)
-    if launcher != 'none' and not is_distributed():
-        # No tensor is exchanged, so NCCL is not needed.
-        init_dist(launcher, backend='gloo')
-
-
-def _translate_ranks(launcher: str) -> None:
-    """Set the variables that torch reads, given those of the launcher."""
-    names = ('RANK', 'WORLD_SIZE', 'LOCAL_RANK')
-    for name, theirs in zip(names, RANK_VARIABLES[launcher], strict=True):
-        os.environ[name] = os.environ[theirs]
-    os.environ.setdefault('MASTER_PORT', '29500')
-    if launcher == 'slurm' and 'MASTER_ADDR' not in os.environ:
-        hosts = subprocess.check_output(
-            ['scontrol', 'show', 'hostname', os.environ['SLURM_NODELIST']], text=True
-        )
-        os.environ['MASTER_ADDR'] = hosts.split()[0]
-
-
 def train(
     cfg: Config,
     resume: str | None,
@@ -176,7 +106,7 @@ def train(
         Stopped: A signal has ended the training.
     """
     _set_options(cfg, amp, seed, debug_nan)
-    rank, ranks = _place(cfg.launcher)
+    rank, ranks = place_of(cfg.launcher)
     start = _resume(cfg, resume, ranks) if resume else None
     if not overwrite:
         check_unused(cfg, ranks, start)
@@ -233,14 +163,6 @@ def _resume(cfg: Config, resume: str, ranks: int) -> Path | None:
     check_resume(start, cfg, ranks)
     cfg.resume, cfg.load_from = True, str(start)
     return start
-
-
-def _place(launcher: str) -> tuple[int, int]:
-    """Return the rank of this process and the number of all, before they connect."""
-    names = RANK_VARIABLES.get(launcher, ('RANK', 'WORLD_SIZE'))
-    if launcher == 'none':
-        return 0, 1
-    return int(os.environ[names[0]]), int(os.environ[names[1]])
 
 
 def test(

@@ -2,7 +2,6 @@ import argparse
 from pathlib import Path
 
 import pytest
-import torch
 from mmengine.config import Config
 from mmseg.registry import MODELS
 from torch.utils.data import DataLoader, Dataset
@@ -140,36 +139,6 @@ def test_broken_config(config, text, said):
     config.unlink() if text is None else config.write_text(text)
     with pytest.raises(InputError, match=said):
         launch.load_config(config, {})
-
-
-def test_more_processes_than_gpus(monkeypatch):
-    monkeypatch.setattr('torch.cuda.is_available', lambda: True)
-    monkeypatch.setattr('torch.cuda.device_count', lambda: 1)
-    monkeypatch.setenv('LOCAL_WORLD_SIZE', '2')
-    with pytest.raises(InputError, match='2 processes on 1 GPUs'):
-        launch.init_distributed(Config(), 'pytorch', None)
-
-
-@pytest.mark.parametrize('launcher', ['slurm', 'mpi'])
-def test_ranks_of_other_launchers(monkeypatch, launcher):
-    started = []
-    monkeypatch.setattr('torch.cuda.is_available', lambda: False)
-    monkeypatch.setattr(torch.distributed, 'init_process_group', started.append)
-    monkeypatch.setattr('subprocess.check_output', lambda *a, **k: 'node7\nnode8\n')
-    monkeypatch.setenv('SLURM_NODELIST', 'node[7-8]')
-    for name in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_PORT', 'MASTER_ADDR'):
-        monkeypatch.setenv(name, '')
-        monkeypatch.delenv(name)
-    for number, name in enumerate(launch.RANK_VARIABLES[launcher], start=3):
-        monkeypatch.setenv(name, str(number))
-    launch.init_distributed(Config(), launcher, None)
-    environment = [launch.os.environ.get(n) for n in ('RANK', 'WORLD_SIZE')]
-    assert environment == ['3', '4']
-    assert launch.os.environ['LOCAL_RANK'] == '5'
-    assert launch.os.environ['MASTER_PORT'] == '29500'
-    if launcher == 'slurm':
-        assert launch.os.environ['MASTER_ADDR'] == 'node7'
-    assert started == ['gloo']
 
 
 def test_a_batch_must_hold_whole_shares_of_the_domains():

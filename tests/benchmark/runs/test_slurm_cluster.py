@@ -25,7 +25,7 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 
-from cfcontra_mm.engine.launch import init_distributed
+from cfcontra_mm.engine.processes import init_distributed
 
 assert sys.argv[-2:] == ['--launcher', 'slurm']
 init_distributed(Config(), 'slurm', None)
