@@ -6,6 +6,7 @@ from cfcontra_mm.command_line import (
     ArgumentParser,
     add_run_arguments,
     command_line,
+    output_file,
     seed,
 )
 from cfcontra_mm.engine.launch import setup_config, train
@@ -31,6 +32,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--seed', type=seed, help="default: the config's")
     parser.add_argument(
         '--debug-nan',
+        type=output_file,
         metavar='FILE',
         help='write the batch and the random state there if a loss is not finite',
     )

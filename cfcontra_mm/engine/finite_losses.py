@@ -44,13 +44,13 @@ class FiniteLossHook(Hook):
     Args:
         interval: Iterations between checks; each check waits for the device.
         debug_file: File to write the batch to whose losses are not finite, see
-            :meth:`check`. With it, every iteration is checked.
+            :meth:`check`; it needs an interval of 1.
     """
 
     priority = 'VERY_HIGH'
 
     def __init__(self, interval: int, debug_file: str | None = None) -> None:
-        self.interval = 1 if debug_file else interval
+        self.interval = interval
         self.debug_file = debug_file
         self.unchecked: list[_Losses] = []
         self.last: _Losses | None = None

@@ -88,7 +88,7 @@ def train(
     amp: bool,
     seed: int | None,
     overwrite: bool = False,
-    debug_nan: str | None = None,
+    debug_nan: Path | None = None,
 ) -> None:
     """Train a config.
 
@@ -112,6 +112,7 @@ def train(
         check_unused(cfg, ranks, start)
     if cfg.get('load_from'):
         _check_exists(cfg.load_from)
+        _check_kept(cfg.load_from, cfg.work_dir, overwrite)
     if rank == 0:
         print(check_data(cfg), flush=True)
     with ExitStack() as guards:
@@ -122,7 +123,7 @@ def train(
 
 
 def _set_options(
-    cfg: Config, amp: bool, seed: int | None, debug_nan: str | None
+    cfg: Config, amp: bool, seed: int | None, debug_nan: Path | None
 ) -> None:
     _check_batch(cfg.train_dataloader)
     if amp:
@@ -130,7 +131,8 @@ def _set_options(
     if seed is not None:
         cfg.merge_from_dict(dict(randomness=dict(seed=seed)))
     if debug_nan:
-        cfg.default_hooks.finite_loss.debug_file = debug_nan
+        hook = cfg.default_hooks.setdefault('finite_loss', dict(type='FiniteLossHook'))
+        hook.update(interval=1, debug_file=str(debug_nan))
 
 
 @contextmanager
@@ -224,6 +226,13 @@ def _check_exists(checkpoint: str) -> None:
     """Refuse a missing checkpoint before the data sets are read, which takes long."""
     if '://' not in checkpoint and not Path(checkpoint).is_file():
         raise InputError(f'{checkpoint}: no such checkpoint file')
+
+
+def _check_kept(checkpoint: str, work_dir: str, overwrite: bool) -> None:
+    if overwrite and Path(checkpoint).resolve().parent == Path(work_dir).resolve():
+        raise InputError(
+            f'{checkpoint}: would be deleted by --overwrite; choose another --work-dir'
+        )
 
 
 __getattr__ = old_attributes(__name__)

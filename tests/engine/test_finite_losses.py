@@ -102,7 +102,7 @@ def test_the_message_names_the_last_finite_weights():
 
 def test_the_batch_and_the_random_state_are_written(tmp_path):
     file = tmp_path / 'nan.pth'
-    training = Training(debug_file=str(file))
+    training = Training(interval=1, debug_file=str(file))
     training.step(loss=1.0)
     state = random.getstate(), np.random.get_state()[1], torch.get_rng_state()
     with pytest.raises(InputError, match=r'its batch is in .*nan\.pth'):

@@ -146,3 +146,18 @@ def test_a_batch_must_hold_whole_shares_of_the_domains():
     cfg.train_dataloader.batch_size = 3
     with pytest.raises(InputError, match=r'batch_size is 3.*adds up to 4'):
         launch.train(cfg, resume=None, amp=False, seed=None)
+
+
+def test_overwriting_keeps_the_weights_that_it_starts_from(tmp_path):
+    cfg = Config.fromfile('configs/minent/deeplabv2_r18_toystreets.py')
+    (tmp_path / 'iter_4.pth').touch()
+    cfg.merge_from_dict(
+        dict(
+            work_dir=str(tmp_path),
+            load_from=str(tmp_path / 'iter_4.pth'),
+            launcher='none',
+        )
+    )
+    with pytest.raises(InputError, match=r'iter_4\.pth: would be deleted'):
+        launch.train(cfg, resume=None, amp=False, seed=None, overwrite=True)
+    assert (tmp_path / 'iter_4.pth').exists()
