@@ -24,9 +24,11 @@ COMPARED = (
 
 FREE = re.compile(
     r'train_dataloader\.(num_workers|persistent_workers|prefetch_factor|pin_memory)|'
-    r'train_cfg\.(max_iters|val_interval|val_begin|dynamic_intervals)'
+    r'train_cfg\.(max_iters|val_interval|val_begin|dynamic_intervals)|'
+    r'optim_wrapper\.(discriminator\.)?type'
 )
-"""Settings among them that may change when a training is resumed."""
+"""Settings among them that may change when a training is resumed. The last one is the
+precision."""
 
 STATE = ('state_dict', 'optimizer', 'message_hub', 'meta')
 """What a checkpoint must hold to resume from."""

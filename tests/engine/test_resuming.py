@@ -120,6 +120,7 @@ def test_a_damaged_one_is_refused_by_name(tmp_path):
         {'train_dataloader.num_workers': 0},
         {'train_cfg.val_interval': 50},
         {'train_cfg.max_iters': 200},
+        {'optim_wrapper.type': 'BFloat16OptimWrapper'},
         {'train_dataloader.dataset.source.data_root': '/new/disk/gta5'},
         {'train_dataloader.dataset.source.scale': [1280, 640]},
         {'randomness.seed': None},
