@@ -103,7 +103,14 @@ def locked(path: Path, refusal: str) -> Iterator[TextIO]:
         InputError: Another process holds the lock.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open('w') as lock:
+    try:  # neither follow a link nor empty what is there
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    except OSError as error:
+        raise InputError(
+            f'{path}: cannot be locked ({os.strerror(error.errno or 0)}); remove it or '
+            'choose another folder'
+        ) from error
+    with open(descriptor, 'r+') as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

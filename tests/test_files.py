@@ -4,7 +4,8 @@ import io
 
 import pytest
 
-from cfcontra_mm.files import csv_text, temporary_name, whole_file, write_whole
+from cfcontra_mm.errors import InputError
+from cfcontra_mm.files import csv_text, locked, temporary_name, whole_file, write_whole
 
 
 def test_the_file_takes_its_name_at_the_end(tmp_path):
@@ -81,3 +82,19 @@ def test_a_full_disk_is_an_error_of_the_file_that_was_written(tmp_path):
     with pytest.raises(OSError, match='No space') as caught, whole_file(path):
         raise OSError(errno.ENOSPC, 'No space left on device')
     assert caught.value.filename == str(path)
+
+
+def test_a_lock_follows_no_link_and_empties_no_file(tmp_path):
+    victim, lock = tmp_path / 'victim', tmp_path / '.lock'
+    victim.write_text('kept')
+    lock.symlink_to(victim)
+    with pytest.raises(InputError, match=r'\.lock: cannot be locked'), locked(lock, ''):
+        pass
+    assert victim.read_text() == 'kept'
+    with (
+        locked(victim, 'busy'),
+        pytest.raises(InputError, match='busy'),
+        locked(victim, 'busy'),
+    ):
+        pass
+    assert victim.read_text() == 'kept'

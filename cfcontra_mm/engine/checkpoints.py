@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import torch
@@ -72,7 +73,7 @@ def check_weights(
         InputError: The number of classes or a weight's size differs, less than
             ``MIN_COVERAGE`` of the model's weights are there, or some are not finite.
     """
-    _check_finite(state_dict, name)
+    check_finite(state_dict, name)
     own = {
         key: value.shape
         for key, value in model.state_dict().items()
@@ -89,7 +90,16 @@ def check_weights(
         raise _mismatch(name, difference)
 
 
-def _check_finite(state_dict: Mapping[str, Tensor], name: str) -> None:
+def check_finite(state_dict: Mapping[str, Tensor], name: str) -> None:
+    """Make sure that weights are finite.
+
+    Args:
+        state_dict: Weights by name.
+        name: Name of the checkpoint, for the message.
+
+    Raises:
+        InputError: Some are not.
+    """
     bad = [k for k, v in state_dict.items() if not torch.isfinite(v).all()]
     if bad:
         raise InputError(
@@ -193,18 +203,51 @@ class AtomicCheckpointHook(CheckpointHook):
     refused before it is loaded (:func:`check_weights`).
 
     Args:
-        **kwargs: As for ``CheckpointHook``.
+        **kwargs: As for ``CheckpointHook``, but for the names of files and folders.
+
+    Raises:
+        InputError: A name is given: checkpoints could not be found again.
     """
 
     def __init__(self, **kwargs: Any) -> None:
+        for key in {'filename_tmpl', 'out_dir', 'backend_args'} & kwargs.keys():
+            raise InputError(
+                f'default_hooks.checkpoint.{key}: a training resumes from iter_N.pth '
+                'in its work dir; remove it, and choose the folder with --work-dir'
+            )
         super().__init__(backend_args=dict(backend='local_atomic'), **kwargs)
+        self._digest = ''
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Check the weights that were read against the model."""
+        if runner._resume:
+            self._check_images(runner, checkpoint)
         model = runner.model
         while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
             model = model.module
         check_weights(model, weights_of(checkpoint), runner._load_from or 'checkpoint')
+
+    def _check_images(self, runner: Runner, checkpoint: dict) -> None:
+        """Refuse to resume on other images, wherever they are."""
+        digest = checkpoint['meta'].get('images')
+        if digest not in (None, self._images(runner)):
+            raise InputError(
+                f'{runner._load_from}: was trained on other images than those of '
+                'train_dataloader; set their folders'
+            )
+
+    def _images(self, runner: Runner) -> str:
+        """Return a digest of the names of the training images."""
+        if not self._digest:
+            datasets = getattr(runner.train_dataloader.dataset, 'datasets', [])
+            names = (
+                PurePath(dataset.get_data_info(index).get('img_path', '')).name
+                for dataset in datasets
+                if hasattr(dataset, 'get_data_info')
+                for index in range(len(dataset))
+            )
+            self._digest = hashlib.sha256('\n'.join(names).encode()).hexdigest()
+        return self._digest
 
     def save_now(self, runner: Runner, iteration: int) -> None:
         """Save a checkpoint of an iteration that has just ended, unless it exists.
@@ -219,7 +262,7 @@ class AtomicCheckpointHook(CheckpointHook):
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         check_before_saving(runner)
-        meta = dict(meta, world_size=get_world_size())
+        meta = dict(meta, world_size=get_world_size(), images=self._images(runner))
         outdated = self._note_step(runner, step)
         name = self.filename_tmpl.format(step)
         self.last_ckpt = self.file_backend.join_path(self.out_dir, name)

@@ -24,6 +24,10 @@ NAMED_IMAGES = 8
 """Most images that the message names."""
 
 
+class NotFiniteError(InputError):
+    """Losses or weights that are not finite, which are not worth saving."""
+
+
 class _Losses(NamedTuple):
     """What an iteration logged, and the images it ran on."""
 
@@ -115,8 +119,8 @@ class FiniteLossHook(Hook):
         for losses in unchecked:
             bad = [name for name in losses.names if not next(finite)]
             if bad:
-                self._write(batch, losses)
-                self._stop(runner, losses, f'{", ".join(bad)} not finite')
+                written = self._write(batch, losses)
+                self._stop(runner, losses, f'{", ".join(bad)} not finite{written}')
 
     def check_weights(self, runner: Runner) -> None:
         """Check the losses and the weights, before they are saved.
@@ -136,28 +140,33 @@ class FiniteLossHook(Hook):
             self._stop(runner, self.last, what)
 
     def _stop(self, runner: Runner, losses: _Losses, what: str) -> None:
-        saved = f'; its batch is in {self.debug_file}' if self.debug_file else ''
         advice = 'lower optim_wrapper.optimizer.lr or set optim_wrapper.clip_grad'
-        raise InputError(
-            f'iteration {losses.iteration} ({_named(losses.images)}): {what}{saved}; '
+        raise NotFiniteError(
+            f'iteration {losses.iteration} ({_named(losses.images)}): {what}; '
             f'{advice}, and start again: {_way_to_restart(runner)}'
         )
 
-    def _write(self, batch: dict | None, losses: _Losses) -> None:
+    def _write(self, batch: dict | None, losses: _Losses) -> str:
+        """Write a batch; return what there is to say about it."""
         if not self.debug_file or batch is None:
-            return
+            return ''
+        try:
+            with whole_file(Path(self.debug_file)) as temporary:
+                torch.save(self._content(batch, losses), temporary)
+        except (OSError, RuntimeError) as error:
+            return f'; its batch could not be written ({error})'
+        return f'; its batch is in {self.debug_file}'
+
+    def _content(self, batch: dict, losses: _Losses) -> dict:
         samples = batch['data_samples']
-        labels = [s.gt_sem_seg.data if 'gt_sem_seg' in s else None for s in samples]
-        content = dict(
+        return dict(
             iteration=losses.iteration,
             losses=dict(zip(losses.names, losses.values.tolist(), strict=True)),
             inputs=batch['inputs'],
-            labels=labels,
+            labels=[s.gt_sem_seg.data if 'gt_sem_seg' in s else None for s in samples],
             metainfo=[repr(sample.metainfo) for sample in samples],
             random_state=self.random_state,
         )
-        with whole_file(Path(self.debug_file)) as temporary:
-            torch.save(content, temporary)
 
 
 def check_before_saving(runner: Runner) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from multiprocessing.util import register_after_fork
 from pathlib import Path
 from typing import TextIO
 
 from mmengine.config import Config
+from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
 from cfcontra_mm.config import open_config, refuse_study, run_name
@@ -21,9 +22,15 @@ from cfcontra_mm.old_names import old_attributes
 
 from .amp import enable_amp
 from .checkpoints import use_safe_loading
-from .processes import init_distributed, place_of
-from .resuming import check_resume, check_unused, clear_work_dir, newest_checkpoint
-from .stopping import deaf_children, stoppable
+from .processes import init_distributed, on_first_rank, place_of, start_group
+from .resuming import (
+    OverwriteHook,
+    check_resume,
+    check_unused,
+    newest_checkpoint,
+    refuse_folders,
+)
+from .stopping import deaf_children, stoppable, train_to_the_end
 
 BUSY = (
     '{}: another training is running in it; wait until it has ended, or choose another '
@@ -106,20 +113,33 @@ def train(
         Stopped: A signal has ended the training.
     """
     _set_options(cfg, amp, seed, debug_nan)
-    rank, ranks = place_of(cfg.launcher)
+    if resume is None and cfg.get('resume'):
+        resume = cfg.get('load_from') or 'auto'
+    _, ranks = place_of(cfg.launcher)
+    refuse_folders(Path(cfg.work_dir))
     start = _resume(cfg, resume, ranks) if resume else None
     if not overwrite:
         check_unused(cfg, ranks, start)
     if cfg.get('load_from'):
         _check_exists(cfg.load_from)
-        _check_kept(cfg.load_from, cfg.work_dir, overwrite)
-    if rank == 0:
-        print(check_data(cfg), flush=True)
+    start_group(cfg)
     with ExitStack() as guards:
-        if rank == 0:
-            guards.enter_context(_own_work_dir(Path(cfg.work_dir), overwrite))
+        on_first_rank(lambda: _prepare(cfg, guards))
         guards.enter_context(stoppable())
-        Runner.from_cfg(cfg).train()
+        runner = Runner.from_cfg(cfg)
+        if overwrite and is_main_process():
+            runner.register_hook(OverwriteHook())
+        train_to_the_end(runner)
+
+
+def _prepare(cfg: Config, guards: ExitStack) -> None:
+    """Check the data and lock the work dir."""
+    print(check_data(cfg), flush=True)
+    lock = guards.enter_context(
+        locked(Path(cfg.work_dir, '.lock'), BUSY.format(cfg.work_dir))
+    )
+    # Else data workers that outlive a killed training would hold it.
+    register_after_fork(lock, _close)
 
 
 def _set_options(
@@ -133,17 +153,6 @@ def _set_options(
     if debug_nan:
         hook = cfg.default_hooks.setdefault('finite_loss', dict(type='FiniteLossHook'))
         hook.update(interval=1, debug_file=str(debug_nan))
-
-
-@contextmanager
-def _own_work_dir(work_dir: Path, overwrite: bool) -> Iterator[None]:
-    """Lock a work dir; with ``overwrite``, delete the training in it."""
-    with locked(work_dir / '.lock', BUSY.format(work_dir)) as lock:
-        # Else data workers that outlive a killed training would hold it.
-        register_after_fork(lock, _close)
-        if overwrite:
-            clear_work_dir(work_dir)
-        yield
 
 
 def _close(file: TextIO) -> None:
@@ -190,6 +199,7 @@ def test(
         first = evaluators[0] if isinstance(evaluators, list) else evaluators
         folder = _image_folder(cfg.test_dataloader.dataset)
         first.update(output_dir=out, image_folder=folder, keep_results=True)
+    _check_output(cfg)
     if show_dir:
         cfg.default_hooks.visualization = dict(type='SegVisualizationHook', draw=True)
         cfg.visualizer.save_dir = show_dir
@@ -201,6 +211,21 @@ def test(
         cfg.model = dict(cfg.tta_model, module=cfg.model)
     with deaf_children():
         Runner.from_cfg(cfg).test()
+
+
+def _check_output(cfg: Config) -> None:
+    """Refuse to write predictions among the images or the labels."""
+    evaluators = cfg.test_evaluator
+    evaluators = evaluators if isinstance(evaluators, list) else [evaluators]
+    dataset = cfg.test_dataloader.dataset
+    for folder in (dataset.get('data_prefix') or {}).values():
+        read = Path(dataset.get('data_root') or '', folder).resolve()
+        for out in filter(None, (e.get('output_dir') for e in evaluators)):
+            if read in (Path(out).resolve(), *Path(out).resolve().parents):
+                raise InputError(
+                    f'{out}: is or lies in a folder of the test set ({folder}); choose '
+                    'another --out'
+                )
 
 
 def _image_folder(dataset: dict) -> str | None:
@@ -226,13 +251,6 @@ def _check_exists(checkpoint: str) -> None:
     """Refuse a missing checkpoint before the data sets are read, which takes long."""
     if '://' not in checkpoint and not Path(checkpoint).is_file():
         raise InputError(f'{checkpoint}: no such checkpoint file')
-
-
-def _check_kept(checkpoint: str, work_dir: str, overwrite: bool) -> None:
-    if overwrite and Path(checkpoint).resolve().parent == Path(work_dir).resolve():
-        raise InputError(
-            f'{checkpoint}: would be deleted by --overwrite; choose another --work-dir'
-        )
 
 
 __getattr__ = old_attributes(__name__)

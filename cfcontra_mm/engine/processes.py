@@ -5,11 +5,18 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+from collections.abc import Callable
 
 import torch
 import torch.distributed as dist
 from mmengine.config import Config
-from mmengine.dist import init_dist, is_distributed
+from mmengine.dist import (
+    broadcast_object_list,
+    init_dist,
+    is_distributed,
+    is_main_process,
+)
+from mmengine.utils.dl_utils import set_multi_processing
 from torch.distributed import TCPStore
 
 from cfcontra_mm.errors import InputError
@@ -91,6 +98,38 @@ def init_workers(launcher: str, local_rank: str | None) -> None:
     if launcher != 'none' and not is_distributed():
         # No tensor is exchanged, so NCCL is not needed.
         init_dist(launcher, backend='gloo')
+
+
+def start_group(cfg: Config) -> None:
+    """Let the processes meet as the ``Runner`` would, but before it is built.
+
+    Args:
+        cfg: Config of the run.
+    """
+    if cfg.launcher != 'none' and not is_distributed():
+        environment = cfg.get('env_cfg', {})
+        set_multi_processing(**environment.get('mp_cfg', {}), distributed=True)
+        init_dist(cfg.launcher, **environment.get('dist_cfg', {}))
+
+
+def on_first_rank(work: Callable[[], None]) -> None:
+    """Run something on the first rank; all ranks end alike if it refuses the input.
+
+    Args:
+        work: What to run.
+
+    Raises:
+        InputError: It raised one on the first rank.
+    """
+    problem = ['']
+    if is_main_process():
+        try:
+            work()
+        except InputError as error:
+            problem[0] = str(error)
+    broadcast_object_list(problem)
+    if problem[0]:
+        raise InputError(problem[0])
 
 
 def on_one_machine(launcher: str) -> bool:

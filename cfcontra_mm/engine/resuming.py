@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from mmseg.registry import HOOKS
 
 from cfcontra_mm.errors import InputError
-from cfcontra_mm.models.weights import read_checkpoint
+from cfcontra_mm.models.weights import read_checkpoint, weights_of
 
 from .checkpoint_config import literal_config
+from .checkpoints import check_finite
 
 COMPARED = (
     *('model', 'train_dataloader', 'train_cfg', 'optim_wrapper'),
@@ -23,12 +27,19 @@ COMPARED = (
 """Settings that the trained weights depend on, the most telling first."""
 
 FREE = re.compile(
-    r'train_dataloader\.(num_workers|persistent_workers|prefetch_factor|pin_memory)|'
+    r'train_dataloader\.(?!batch_size|sampler|dataset).*|'
     r'train_cfg\.(max_iters|val_interval|val_begin|dynamic_intervals)|'
-    r'optim_wrapper\.(discriminator\.)?type'
+    r'optim_wrapper\.(discriminator\.)?type|'
+    r'model\.test_cfg|model\..*\.(with_cp|weights|pretrained|init_cfg)'
 )
-"""Settings among them that may change when a training is resumed. The last one is the
-precision."""
+"""Settings among them that may change when a training is resumed: how data are loaded,
+the precision, how the network is tested, where it started from."""
+
+HARMLESS = (
+    *('EmptyCacheHook', 'EarlyStoppingHook', 'SegVisualizationHook'),
+    *('ProfilerHook', 'MemoryProfilerHook', 'CheckInvalidLossHook'),
+)
+"""Hooks that do not change the weights of an iteration."""
 
 STATE = ('state_dict', 'optimizer', 'message_hub', 'meta')
 """What a checkpoint must hold to resume from."""
@@ -55,7 +66,7 @@ def newest_checkpoint(work_dir: Path) -> Path | None:
     lost = _gone(work_dir)
     for path in checkpoints_in(work_dir):
         try:
-            read_checkpoint(path)
+            _check_whole(path)
         except InputError as error:
             lost.append(str(error).split('; ')[0])
             continue
@@ -69,6 +80,15 @@ def newest_checkpoint(work_dir: Path) -> Path | None:
             'again with --overwrite'
         )
     return None
+
+
+def _check_whole(path: Path) -> None:
+    """Make sure that a checkpoint is whole, finite and that of its name."""
+    checkpoint = read_checkpoint(path)
+    check_finite(weights_of(checkpoint), str(path))
+    iteration = checkpoint.get('meta', {}).get('iter')
+    if path.name != f'iter_{iteration}.pth':
+        raise InputError(f'{path}: is of iteration {iteration}; give it its own name')
 
 
 def _gone(work_dir: Path) -> list[str]:
@@ -101,7 +121,7 @@ def check_resume(path: str | Path, cfg: Config, ranks: int) -> None:
         'another --work-dir'
     )
     absent = [key for key in STATE if not isinstance(checkpoint.get(key), dict)]
-    if absent or 'iter' not in checkpoint['meta']:
+    if absent or type(checkpoint['meta'].get('iter')) is not int:
         what = ', '.join(absent) or 'meta.iter'
         raise InputError(f'{path}: cannot be resumed, it holds no {what}; {way_out}')
     if found := differences(checkpoint, cfg, ranks):
@@ -164,7 +184,7 @@ def differences(checkpoint: dict, cfg: Config, ranks: int) -> list[str]:
         f'{key} is {there} there and {here} here'
         for name in COMPARED
         if theirs
-        for key, there, here in _differing(name, theirs.get(name), ours.get(name))
+        for key, there, here in _differing(name, _own(theirs, name), _own(ours, name))
     ]
     seed = cfg.get('randomness', {}).get('seed')
     if seed is not None and meta.get('seed') not in (None, seed):
@@ -184,6 +204,14 @@ def _settings_of(meta: dict) -> dict[str, Any]:
         return literal_config(str(meta.get('cfg', '')))
     except (ValueError, SyntaxError):
         return {}  # it holds more than values, which cannot be compared
+
+
+def _own(settings: dict[str, Any], name: str) -> Any:
+    """Return a group of settings, without hooks that do not matter."""
+    value = settings.get(name)
+    if name != 'custom_hooks':
+        return value
+    return [hook for hook in value or () if hook.get('type') not in HARMLESS]
 
 
 def _differing(
@@ -211,7 +239,7 @@ def _plain(value: object) -> object:
     """Reduce a path to its last name, as data and checkpoints may be moved."""
     if isinstance(value, str):
         return value.rstrip('/').rsplit('/', 1)[-1]
-    return value if _children(value) is None else True
+    return value if _children(value) is None else bool(value) or None
 
 
 def _short(value: object) -> str:
@@ -224,11 +252,41 @@ def _listed(found: list[str]) -> str:
     return f'{", ".join(found[:2])}{more}'
 
 
-def clear_work_dir(work_dir: Path) -> None:
-    """Delete the checkpoints and logs of a run, and nothing else in its folder."""
+@HOOKS.register_module()
+class OverwriteHook(Hook):
+    """Deletes the run that a work dir has, once the new one is ready to start."""
+
+    priority = 'HIGHEST'
+
+    def before_train(self, runner: Runner) -> None:
+        """Delete the checkpoints and the logs, but for the new ones."""
+        clear_work_dir(Path(runner.work_dir), keep=runner.timestamp)
+
+
+def clear_work_dir(work_dir: Path, keep: str = '') -> None:
+    """Delete the checkpoints and logs of a run, and nothing else in its folder.
+
+    Args:
+        work_dir: The folder.
+        keep: Name of a folder of logs to keep.
+    """
     names = ('iter_*.pth', 'best_*.pth', 'last_checkpoint')
-    for path in [path for name in names for path in work_dir.glob(name)]:
-        path.unlink()
-    for folder in work_dir.glob('*'):
-        if LOG_FOLDER.fullmatch(folder.name):
-            shutil.rmtree(folder)
+    found = [path for name in names for path in work_dir.glob(name)]
+    logs = [p for p in work_dir.glob('*') if LOG_FOLDER.fullmatch(p.name)]
+    for path in (*found, *(log for log in logs if log.name != keep)):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def refuse_folders(work_dir: Path) -> None:
+    """Refuse folders with the names of files that a training writes.
+
+    Raises:
+        InputError: There is one.
+    """
+    for name in ('iter_*.pth', 'last_checkpoint', '.lock'):
+        for path in work_dir.glob(name):
+            if path.is_dir():
+                raise InputError(f'{path}: is a folder, not a file; remove it')

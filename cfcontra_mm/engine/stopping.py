@@ -19,9 +19,10 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from cfcontra_mm.errors import Stopped
+from cfcontra_mm.errors import InputError, Stopped
 
 from .checkpoints import AtomicCheckpointHook
+from .finite_losses import NotFiniteError
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -124,8 +125,13 @@ class StopHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Make the group through which the ranks agree, without their devices."""
+        self.between = True
         several = get_world_size() > 1
         self.group: Any = dist.new_group(backend='gloo') if several else None
+
+    def before_train_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
+        """Note that the state is not that of a whole iteration."""
+        self.between = False
 
     def after_train_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
         """End the training if a rank is asked to.
@@ -133,6 +139,7 @@ class StopHook(Hook):
         Raises:
             Stopped: It is.
         """
+        self.between = True
         if number := self._agreed():
             self._stop(runner, number, runner.iter + 1)
 
@@ -158,10 +165,20 @@ class StopHook(Hook):
         dist.all_reduce(number, dist.ReduceOp.MAX, self.group)
         return int(number)
 
+    def rescue(self, runner: Runner) -> str:
+        """Save the last iteration after an error outside of one, in one process.
+
+        Returns:
+            What is saved, for the message; empty if nothing is.
+        """
+        whole = getattr(self, 'between', False) and runner.iter > 0
+        if not whole or get_world_size() > 1:
+            return ''
+        _save(runner, runner.iter)
+        return f'; iteration {runner.iter} is saved, and --resume continues from it'
+
     def _stop(self, runner: Runner, number: int, iteration: int) -> None:
-        for hook in runner.hooks:
-            if isinstance(hook, AtomicCheckpointHook):
-                hook.save_now(runner, iteration)
+        _save(runner, iteration)
         barrier()
         last = runner.message_hub.runtime_info.get('last_ckpt')
         name = signal.Signals(number).name
@@ -170,3 +187,25 @@ class StopHook(Hook):
             f'stopped by {name} after iteration {iteration}; the same command with '
             f'--resume continues from {last}',
         )
+
+
+def _save(runner: Runner, iteration: int) -> None:
+    for hook in runner.hooks:
+        if isinstance(hook, AtomicCheckpointHook):
+            hook.save_now(runner, iteration)
+
+
+def train_to_the_end(runner: Runner) -> None:
+    """Train; if an error of the input ends it, save the last whole iteration.
+
+    Raises:
+        InputError: The error; the message also says what is saved.
+    """
+    try:
+        runner.train()
+    except NotFiniteError:
+        raise
+    except InputError as error:
+        hooks = [hook for hook in runner.hooks if isinstance(hook, StopHook)]
+        saved = ''.join(hook.rescue(runner) for hook in hooks)
+        raise InputError(f'{error}{saved}') from error

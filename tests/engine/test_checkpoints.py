@@ -15,6 +15,7 @@ from mmseg.registry import MODELS
 from torch import nn
 
 from cfcontra_mm.engine.checkpoints import (
+    AtomicCheckpointHook,
     AtomicLocalBackend,
     check_weights,
     dataset_meta,
@@ -295,3 +296,9 @@ def test_a_translators_weights_are_checked_too():
         state = MODELS.build(other).state_dict() if other else {}
         with pytest.raises(InputError, match=r'a\.pth: .*use the config'):
             check_weights(model, state, 'a.pth')
+
+
+@pytest.mark.parametrize('key', ['filename_tmpl', 'out_dir'])
+def test_checkpoints_have_the_names_by_which_they_are_found(key):
+    with pytest.raises(InputError, match=rf'checkpoint\.{key}: .*--work-dir'):
+        AtomicCheckpointHook(by_epoch=False, **{key: 'it_{}.pth'})

@@ -148,16 +148,10 @@ def test_a_batch_must_hold_whole_shares_of_the_domains():
         launch.train(cfg, resume=None, amp=False, seed=None)
 
 
-def test_overwriting_keeps_the_weights_that_it_starts_from(tmp_path):
+@pytest.mark.parametrize('place', ['leftImg8bit/val', 'gtFine/val', 'gtFine/val/a'])
+def test_predictions_are_not_written_among_the_data(tmp_path, place):
     cfg = Config.fromfile('configs/minent/deeplabv2_r18_toystreets.py')
-    (tmp_path / 'iter_4.pth').touch()
-    cfg.merge_from_dict(
-        dict(
-            work_dir=str(tmp_path),
-            load_from=str(tmp_path / 'iter_4.pth'),
-            launcher='none',
-        )
-    )
-    with pytest.raises(InputError, match=r'iter_4\.pth: would be deleted'):
-        launch.train(cfg, resume=None, amp=False, seed=None, overwrite=True)
-    assert (tmp_path / 'iter_4.pth').exists()
+    cfg.test_dataloader.dataset.data_root = str(tmp_path)
+    (tmp_path / 'a.pth').touch()
+    with pytest.raises(InputError, match=r'folder of the test set .*; choose another'):
+        launch.test(cfg, str(tmp_path / 'a.pth'), str(tmp_path / place), None, False)

@@ -13,11 +13,12 @@ from cfcontra_mm.engine.resuming import (
     clear_work_dir,
     differences,
     newest_checkpoint,
+    refuse_folders,
 )
 from cfcontra_mm.errors import InputError
 
 SETTINGS = dict(
-    model=dict(type='MinEnt', loss_entropy=dict(weight=0.01)),
+    model=dict(type='MinEnt', backbone=dict(depth=18), loss_entropy=dict(weight=0.01)),
     train_dataloader=dict(
         batch_size=2,
         num_workers=4,
@@ -101,6 +102,28 @@ def test_a_training_never_starts_over_damaged_checkpoints(tmp_path, damage):
         newest_checkpoint(tmp_path)
 
 
+def test_a_checkpoint_by_another_name_is_not_the_newest(tmp_path):
+    save(tmp_path, 5)
+    save(tmp_path, 10).rename(tmp_path / 'iter_20.pth')
+    with pytest.warns(match=r'iter_20\.pth: is of iteration 10.*iter_5\.pth instead'):
+        assert newest_checkpoint(tmp_path) == tmp_path / 'iter_5.pth'
+
+
+def test_weights_that_are_not_finite_are_not_the_newest(tmp_path):
+    save(tmp_path, 5)
+    save(tmp_path, 10, state_dict=dict(a=torch.tensor(float('nan'))))
+    with pytest.warns(match=r'1 weights are not finite.*iter_5\.pth instead'):
+        assert newest_checkpoint(tmp_path) == tmp_path / 'iter_5.pth'
+
+
+@pytest.mark.parametrize('name', ['iter_5.pth', 'last_checkpoint', '.lock'])
+def test_a_folder_in_the_place_of_a_file_is_refused(tmp_path, name):
+    refuse_folders(tmp_path)
+    (tmp_path / name).mkdir()
+    with pytest.raises(InputError, match=f'{name}: is a folder'):
+        refuse_folders(tmp_path)
+
+
 @pytest.mark.parametrize('content', ['', '\0\0', '/moved/away/iter_5.pth', 'none.pth'])
 def test_a_broken_or_stale_pointer_does_not_matter(tmp_path, content):
     path = save(tmp_path, 5)
@@ -124,6 +147,11 @@ def test_a_damaged_one_is_refused_by_name(tmp_path):
         {'train_dataloader.dataset.source.data_root': '/new/disk/gta5'},
         {'train_dataloader.dataset.source.scale': [1280, 640]},
         {'randomness.seed': None},
+        {'custom_hooks': []},
+        {'custom_hooks': [dict(type='EmptyCacheHook')]},
+        {'model.test_cfg': dict(mode='slide', crop_size=(8, 8), stride=(4, 4))},
+        {'model.backbone.with_cp': True, 'model.backbone.weights': 'other.pth'},
+        {'train_dataloader.timeout': 60},
         {'default_hooks': dict(checkpoint=dict(interval=3))},
     ],
 )
@@ -170,9 +198,8 @@ def test_the_method_is_named_before_its_settings(tmp_path):
     ('parts', 'said'),
     [
         (dict(optimizer=None), 'no optimizer'),
-        (dict(state_dict=[1]), 'no state_dict'),
-        (dict(meta=None), 'no meta'),
         (dict(meta={}), r'no meta\.iter'),
+        (dict(meta=dict(iter='abc')), r'no meta\.iter'),
         (dict(message_hub=3), 'no message_hub'),
     ],
 )
@@ -215,9 +242,13 @@ def test_a_resumed_training_writes_beside_its_own_checkpoints_alone(tmp_path):
 def test_overwriting_deletes_a_run_and_nothing_else(tmp_path):
     save(tmp_path, 5)
     kept = [tmp_path / 'notes.txt', tmp_path / 'photos' / '1.png', tmp_path / 'x.pth']
-    for path in (*kept, tmp_path / '20260101_101010' / 'vis_data' / 'scalars.json'):
+    logs = [tmp_path / f'20260101_10101{n}' / 'scalars.json' for n in range(2)]
+    for path in (*kept, *logs):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    clear_work_dir(tmp_path)
-    assert sorted(p for p in tmp_path.rglob('*') if p.is_file()) == sorted(kept)
-    assert not (tmp_path / '20260101_101010').exists()
+    (tmp_path / 'iter_6.pth').mkdir()
+    (tmp_path / '20260101_101012').symlink_to(tmp_path / 'photos')
+    clear_work_dir(tmp_path, keep=logs[1].parent.name)
+    left = sorted(path for path in tmp_path.rglob('*') if path.is_file())
+    assert left == sorted([*kept, logs[1]])
+    assert not (tmp_path / '20260101_101012').is_symlink()

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -43,7 +44,7 @@ def command(toystreets, work_dir, *arguments, **options):
     return [
         *(sys.executable, str(ROOT / 'tools' / 'train.py')),
         str(ROOT / 'configs' / 'minent' / 'deeplabv2_r18_toystreets.py'),
-        *('--work-dir', str(work_dir), *arguments, '--cfg-options'),
+        *('--work-dir', str(work_dir), *map(str, arguments), '--cfg-options'),
         *(f'{key}={value}' for key, value in settings.items()),
     ]
 
@@ -165,6 +166,65 @@ def test_nothing_that_a_killed_training_leaves_holds_the_lock(toystreets, tmp_pa
     process.wait()
     with locked(tmp_path / '.lock', 'busy'):
         pass
+
+
+def names_of(folder):
+    return sorted(path.name for path in folder.glob('iter_*'))
+
+
+def test_a_run_is_replaced_only_when_the_new_one_starts(toystreets, straight, tmp_path):
+    folder, log = tmp_path / 'run', tmp_path / 'log.txt'
+    shutil.copytree(straight, folder)
+    before = names_of(folder)
+    broken = {'model.backbone.weights': tmp_path / 'none.pth'}
+    status, text = run(command(toystreets, folder, '--overwrite', **broken), log)
+    assert status == 2, text[-3000:]
+    assert names_of(folder) == before
+    # From the weights of the run that is replaced.
+    options = {'load_from': folder / before[-1], 'train_cfg.max_iters': 2}
+    words = command(toystreets, folder, '--overwrite', **options)
+    status, text = run(words, log)
+    assert status == 0, text[-3000:]
+    assert names_of(folder) == ['iter_2.pth']
+    assert len(list(folder.glob('*/vis_data'))) == 1
+
+
+def test_a_broken_image_costs_no_iteration(toystreets, tmp_path):
+    data, folder, log = (tmp_path / name for name in ('data', 'run', 'log.txt'))
+    shutil.copytree(toystreets, data)
+    process = start(command(data, folder, **{'train_cfg.max_iters': 10000}), log)
+    wait_for(process, log, r'Iter\(train\)')
+    for image in data.glob('gta5/images/*.png'):
+        image.write_bytes(b'none')
+    status, text = ended(process, log)
+    assert status == 2, text[-3000:]
+    said = re.search(r'error: .*; iteration (\d+) is saved', text.splitlines()[-1])
+    assert read_checkpoint(folder / f'iter_{said[1]}.pth')['meta']['iter'] > 0
+
+
+def test_a_training_is_not_resumed_on_other_images(toystreets, straight, tmp_path):
+    data, log = tmp_path / 'data', tmp_path / 'log.txt'
+    shutil.copytree(toystreets, data)
+    words = command(data, tmp_path, '--resume', straight / f'iter_{ITERATIONS}.pth')
+    status, text = run(words, log)
+    assert status == 0, text[-3000:]
+    for kind in ('images', 'labels'):
+        first = min(data.glob(f'gta5/{kind}/*.png'))
+        first.rename(first.with_name('99999.png'))
+    words[words.index(str(tmp_path))] = str(tmp_path / 'other')
+    status, text = run(words, log)
+    assert status == 2, text[-3000:]
+    assert 'was trained on other images' in text.splitlines()[-1]
+
+
+def test_all_ranks_end_alike_if_the_first_refuses(toystreets, tmp_path):
+    words = command(toystreets, tmp_path, '--launcher', 'pytorch')
+    launcher = str(ROOT / 'tools' / 'launch.py')
+    with locked(tmp_path / '.lock', 'busy'):
+        status, text = run([words[0], launcher, '2', *words[1:]], tmp_path / 'log.txt')
+    assert status == 2, text[-3000:]
+    assert text.count('error: ') == 1
+    assert 'Traceback' not in text
 
 
 def test_two_ranks_stop_at_the_same_iteration(toystreets, tmp_path):
