@@ -115,7 +115,7 @@ def train(
     _set_options(cfg, amp, seed, debug_nan)
     if resume is None and cfg.get('resume'):
         resume = cfg.get('load_from') or 'auto'
-    _, ranks = place_of(cfg.launcher)
+    _, ranks = place_of(cfg.get('launcher', 'none'))
     refuse_folders(Path(cfg.work_dir))
     start = _resume(cfg, resume, ranks) if resume else None
     if not overwrite:

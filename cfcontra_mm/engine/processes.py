@@ -106,7 +106,7 @@ def start_group(cfg: Config) -> None:
     Args:
         cfg: Config of the run.
     """
-    if cfg.launcher != 'none' and not is_distributed():
+    if cfg.get('launcher', 'none') != 'none' and not is_distributed():
         environment = cfg.get('env_cfg', {})
         set_multi_processing(**environment.get('mp_cfg', {}), distributed=True)
         init_dist(cfg.launcher, **environment.get('dist_cfg', {}))

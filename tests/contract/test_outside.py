@@ -153,7 +153,7 @@ def test_what_depends_on_the_ranks_is_said(installed, tmp_path):
     options = ('other_methods.plain', '--config', config.name, '-k', 'ranks or images')
     done = call(installed, tmp_path, '-m', 'cfcontra_mm.contract', *options)
     assert done.returncode == 0, done.stdout[-3000:]
-    assert 'PlainNoise-deeplab: the result of passes() depends' in done.stdout
+    assert 'PlainNoise-deeplab: a loss or the result of passes() depends' in done.stdout
 
 
 @pytest.mark.slow

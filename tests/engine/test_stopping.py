@@ -20,7 +20,7 @@ from cfcontra_mm.models.weights import read_checkpoint
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 SECONDS = 150
-ITERATIONS = 8
+ITERATIONS = 20
 STOPPED = r'stopped by (\w+) after iteration (\d+); the same command with --resume'
 
 
@@ -37,8 +37,8 @@ def command(toystreets, work_dir, *arguments, **options):
         'train_dataloader.sampler.per_domain.target': 1,
         'train_dataloader.num_workers': 2,
         'train_cfg.max_iters': ITERATIONS,
-        'train_cfg.val_interval': 4,
-        'default_hooks.checkpoint.interval': 4,
+        'train_cfg.val_interval': 10,
+        'default_hooks.checkpoint.interval': 10,
         'default_hooks.logger.interval': 1,
     } | options
     return [
@@ -237,9 +237,9 @@ def test_two_ranks_stop_at_the_same_iteration(toystreets, tmp_path):
     # One rank alone, as a scheduler may signal the processes one after the other.
     os.kill(max(ranks), signal.SIGTERM)
     _, text = ended(process, log)
+    # A line that all ranks say is printed once.
     said = re.findall(STOPPED, text)
-    assert len(said) == 2
-    assert len(set(said)) == 1
+    assert len(said) == 1, text[-3000:]
     saved = read_checkpoint(tmp_path / f'iter_{said[0][1]}.pth')
     assert saved['meta']['world_size'] == 2
 
