@@ -41,6 +41,9 @@ LIBRARIES = re.compile(r'[\\/](mmengine|mmcv|mmseg|torch|timm)[\\/]')
 TORCH_ERRORS = {
     'CUDA out of memory|CUDA error: out of memory': 'out of memory of the GPU; reduce '
     'train_dataloader.batch_size (and sampler.per_domain) or the size of the images',
+    "DefaultCPUAllocator: can't allocate|Storage size calculation overflowed": 'out of '
+    'memory; reduce train_dataloader.batch_size, the size of the images or that of the '
+    'network',
     'PytorchStreamWriter failed': 'a file of weights could not be written, perhaps '
     'because the disk is full; free some space',
     'DataLoader worker .* (is killed|exited unexpectedly)': 'a data worker was killed, '

@@ -81,6 +81,9 @@ def test_a_missing_package():
 def test_too_small_a_machine():
     line = describe(torch.OutOfMemoryError('CUDA out of memory. Tried ...'))
     assert 'reduce train_dataloader.batch_size' in line
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(10**18)
+    assert 'out of memory; reduce' in describe(caught.value)
     line = describe(RuntimeError('PytorchStreamWriter failed writing file data/0'))
     assert 'free some space' in line
     line = describe(RuntimeError('DataLoader worker (pid 7) is killed by signal: 9.'))

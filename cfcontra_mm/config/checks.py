@@ -181,6 +181,21 @@ def check_config(
     _check_classes(config, source)
 
 
+def check_values(config: Mapping[str, Any], source: Source) -> None:
+    """Refuse values out of their range, wherever the config comes from.
+
+    Args:
+        config: The config, or some of its top-level settings.
+        source: Where the settings come from.
+
+    Raises:
+        InputError: There is such a value.
+    """
+    for part in (*parts_of(config), Part((), config, None, ANYTHING, None)):
+        _check_ranges(part, source)
+    _check_sliding(config, source)
+
+
 def _check_top(config: Config, added: Sequence[Keys], source: Source) -> None:
     new = {path[0] for path in added if len(path) == 1}
     names = [key for key in config if key not in new]
@@ -291,7 +306,7 @@ def _check_together(config: Config, source: Source) -> None:
             )
 
 
-def _check_sliding(config: Config, source: Source) -> None:
+def _check_sliding(config: Mapping[str, Any], source: Source) -> None:
     """Refuse sliding inference without its sizes, which mmseg misses when it tests."""
     test_cfg = present_value(config, 'model.test_cfg') or {}
     for key in ('crop_size', 'stride'):
