@@ -185,8 +185,9 @@ def dataset_meta(checkpoint: dict, name: str | Path) -> dict:
 
 
 def _are_names(classes: object) -> bool:
-    is_list = isinstance(classes, list | tuple) and len(classes) > 0
-    return is_list and all(isinstance(name, str) for name in classes)
+    if not isinstance(classes, list | tuple) or not classes:
+        return False
+    return all(isinstance(name, str) for name in classes)
 
 
 def _is_palette(palette: Any, number: int) -> bool:
@@ -195,7 +196,7 @@ def _is_palette(palette: Any, number: int) -> bool:
     except ValueError:  # ragged
         return False
     is_integer = colours.dtype.kind in 'iu' and colours.shape == (number, 3)
-    return is_integer and 0 <= colours.min() and colours.max() <= 255
+    return is_integer and colours.min() >= 0 and colours.max() <= 255
 
 
 class AtomicLocalBackend(LocalBackend):
