@@ -41,6 +41,9 @@ LIBRARIES = re.compile(r'[\\/](mmengine|mmcv|mmseg|torch|timm)[\\/]')
 TORCH_ERRORS = {
     'CUDA out of memory|CUDA error: out of memory': 'out of memory of the GPU; reduce '
     'train_dataloader.batch_size (and sampler.per_domain) or the size of the images',
+    "DefaultCPUAllocator: can't allocate|Storage size calculation overflowed": 'out of '
+    'memory; reduce train_dataloader.batch_size, the size of the images or that of the '
+    'network',
     'PytorchStreamWriter failed': 'a file of weights could not be written, perhaps '
     'because the disk is full; free some space',
     'DataLoader worker .* (is killed|exited unexpectedly)': 'a data worker was killed, '
@@ -103,10 +106,14 @@ def command_line(main: Callable[[], int | None]) -> Callable[[], None]:
 
 def describe(error: Exception) -> str | None:
     """Describe a user's error in one line; return ``None`` for any other."""
-    for kind, explain in EXPLANATIONS.items():
-        if isinstance(error, kind):
-            return explain(error)
-    return _config_problem(error)
+    explain = next((f for k, f in EXPLANATIONS.items() if isinstance(error, k)), None)
+    problem = (explain or _config_problem)(error)
+    return None if problem is None else escaped(problem)
+
+
+def escaped(text: str) -> str:
+    """Write what cannot be printed, as in a file's name, as Python's ``repr`` does."""
+    return ''.join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _file_problem(error: OSError) -> str | None:
@@ -184,7 +191,7 @@ def _show_warning(
     line: str | None = None,
 ) -> None:
     """Print a warning in one line, without the code that it comes from."""
-    print(f'warning: {message}', file=sys.stderr, flush=True)
+    print(f'warning: {escaped(str(message))}', file=sys.stderr, flush=True)
 
 
 def _leave_group() -> None:
@@ -196,7 +203,7 @@ def _leave_group() -> None:
 
 def _one_line(error: InputError) -> str:
     """Return the message; a data worker puts a traceback before it."""
-    return str(error).strip().splitlines()[-1].split('InputError: ')[-1]
+    return str(error).strip().split('InputError: ')[-1]
 
 
 def _config_problem(error: Exception) -> str | None:

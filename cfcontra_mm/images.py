@@ -137,29 +137,43 @@ def read_image(path: str | Path, advice: str = RESTORE) -> np.ndarray:
         The image, RGB, uint8, (H, W, 3).
 
     Raises:
-        InputError: The file is missing, truncated, not an image or too large.
+        InputError: The file is missing, truncated, not an image, too large or of a kind
+            that is not supported.
     """
     with name_errors(path, advice):
         content = Path(path).read_bytes()
         check_content(content)
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
         if image is None:
+            _refuse_kind(path, content)
             raise ValueError('cannot be decoded')
         return np.ascontiguousarray(image[..., ::-1])
+
+
+def _refuse_kind(path: str | Path, content: bytes) -> None:
+    """Refuse an image that is whole, but of a kind that OpenCV does not decode."""
+    with Image.open(io.BytesIO(content)) as image:
+        image.load()
+        raise InputError(
+            f'{path}: {image.format} images of mode {image.mode} are not supported; '
+            'convert it to 8 bits a channel'
+        )
 
 
 def check_content(content: bytes) -> None:
     """Check a file before a library decodes it that would fill the memory.
 
-    Some versions of OpenCV return the upper part of a truncated image. What Pillow
-    cannot open is left to the decoder.
+    Some versions of OpenCV return the upper part of a truncated image, and libpng
+    prints a line about a damaged one, whose checksums are therefore compared. What
+    Pillow cannot open is left to the decoder.
 
     Args:
         content: The file's bytes.
 
     Raises:
         Image.DecompressionBombError: The image is too large.
-        OSError: The image is truncated. :func:`name_errors` names the file for both.
+        OSError: The image is truncated.
+        SyntaxError: A checksum is wrong. :func:`name_errors` names the file for all.
     """
     try:
         image = Image.open(io.BytesIO(content))
@@ -167,6 +181,9 @@ def check_content(content: bytes) -> None:
         return
     with image:
         check_whole(image, content[-TAIL:])
+    if image.format == 'PNG':
+        with Image.open(io.BytesIO(content)) as image:
+            image.verify()
 
 
 def check_whole(image: Image.Image, tail: bytes) -> None:

@@ -31,9 +31,9 @@ def write_label(path: Path, label: np.ndarray) -> None:
 
 
 def write_image(path: Path, size=(8, 6), value=None) -> Path:
-    """An image of (width, height), of one colour or of noise."""
+    """An image of (width, height), of one colour or of noise by its name."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    array = np.random.default_rng(len(path.name)).integers(
+    array = np.random.default_rng([*'/'.join(path.parts[-3:]).encode()]).integers(
         0, 256, (size[1], size[0], 3), dtype=np.uint8
     )
     if value is not None:

@@ -9,6 +9,7 @@ import torch
 
 from cfcontra_mm.command_line import (
     ArgumentParser,
+    _show_warning,
     add_launcher_arguments,
     add_options_argument,
     describe,
@@ -78,9 +79,43 @@ def test_a_missing_package():
     assert describe(ImportError(message)) == message
 
 
+@pytest.mark.parametrize('name', ['a\nb', 'a\r\tb', 'a\x1b[2Jb', 'a\u2028b', 'a\x85b'])
+def test_a_name_that_cannot_be_printed_is_escaped(name, capsys):
+    shown = repr(name)[1:-1]
+    wrong = InputError(f'folder/{name}.png: truncated; restore it')
+    assert describe(wrong) == f'folder/{shown}.png: truncated; restore it'
+    missing = OSError(errno.ENOENT, 'No such file', f'folder/{name}.png')
+    assert describe(missing).startswith(f'folder/{shown}.png: no such file; ')
+    _show_warning(f'{name}: x', UserWarning, 'a.py', 1)
+    assert capsys.readouterr().err == f'warning: {shown}: x\n'
+
+
+class Unreadable(torch.utils.data.Dataset):
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        raise InputError('folder/a\nb.png: truncated; restore it')
+
+
+def test_the_message_of_a_data_worker():
+    loader = torch.utils.data.DataLoader(Unreadable(), num_workers=1)
+    error = raised(lambda: next(iter(loader)))
+    assert 'Traceback' in str(error)
+    assert describe(error) == 'folder/a\\nb.png: truncated; restore it'
+
+
+def test_ordinary_names_stay_as_they_are():
+    text = 'ü ß/画像 (1)\\n.png: x'
+    assert describe(InputError(text)) == text
+
+
 def test_too_small_a_machine():
     line = describe(torch.OutOfMemoryError('CUDA out of memory. Tried ...'))
     assert 'reduce train_dataloader.batch_size' in line
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(10**18)
+    assert 'out of memory; reduce' in describe(caught.value)
     line = describe(RuntimeError('PytorchStreamWriter failed writing file data/0'))
     assert 'free some space' in line
     line = describe(RuntimeError('DataLoader worker (pid 7) is killed by signal: 9.'))

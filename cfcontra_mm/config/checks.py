@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 from mmengine.config import Config
+from mmengine.config.utils import MODULE2PACKAGE
 from mmengine.registry import Registry
 from mmseg.registry import DATASETS
 
@@ -37,6 +38,14 @@ PACKAGES = {
     'AimVisBackend': ('aim',),
 }
 """Packages of which a type needs one; the first is recommended."""
+
+SCOPES = {
+    **{scope: name for scope, name in MODULE2PACKAGE.items() if scope != 'mmseg'},
+    'mmdet': 'onedl-mmdetection',
+    'mmpretrain': 'onedl-mmpretrain',
+    'mmrotate': 'onedl-mmrotate',
+}
+"""Distributions by the scope of their types, where not of the installed family."""
 
 TOGETHER = tuple(
     (f'{step}_dataloader', f'{step}_cfg', rest)
@@ -134,6 +143,11 @@ def _check_way(node: Any, dotted: str, source: Source) -> None:
                     f'{source.of(dotted)}: {above} is a list of {len(node)}; give an '
                     f'index below it, not {key!r}'
                 )
+        elif node is None and depth == 1 and above in TOP and key.isdigit():
+            raise InputError(
+                f'{source.of(dotted)}: the config has no list {above}; write one in a '
+                'config file of your own'
+            )
         elif not isinstance(node, Mapping | None):
             raise InputError(
                 f'{source.of(dotted)}: {above} is {node!r}, no group of settings; set '
@@ -171,14 +185,29 @@ def check_config(
     """
     _check_top(config, added, source)
     for part in parts_of(config):
-        _check_type(part, source, all_imported)
+        _check_type(part, added, source, all_imported)
         _check_keys(part, added, source)
         _check_ranges(part, source)
         _check_order(part, source)
     _check_ranges(Part((), config._cfg_dict, None, ANYTHING, None), source)
     _check_together(config, source)
-    _check_sliding(config, source)
+    _check_sliding(config._cfg_dict, source)
     _check_classes(config, source)
+
+
+def check_values(config: Mapping[str, Any], source: Source) -> None:
+    """Refuse values out of their range, wherever the config comes from.
+
+    Args:
+        config: The config, or some of its top-level settings.
+        source: Where the settings come from.
+
+    Raises:
+        InputError: There is such a value.
+    """
+    for part in (*parts_of(config), Part((), config, None, ANYTHING, None)):
+        _check_ranges(part, source)
+    _check_sliding(config, source)
 
 
 def _check_top(config: Config, added: Sequence[Keys], source: Source) -> None:
@@ -231,21 +260,22 @@ def _near(key: str, known: Iterable[str], cutoff: float) -> str | None:
     return next(iter(get_close_matches(key, map(str, known), 1, cutoff)), None)
 
 
-def _check_type(part: Part, source: Source, all_imported: bool) -> None:
+def _check_type(
+    part: Part, added: Sequence[Keys], source: Source, all_imported: bool
+) -> None:
     place, name = '/'.join(part.path), part.node.get('type')
     dotted = part.dotted('type')
     if name is None and any(is_at(place, pattern) for pattern in NEEDS_TYPE):
+        is_new = any(part.path[: len(path)] == path for path in added)
+        where = f'{source.origin}: {dotted}' if is_new else source.of(dotted)
         raise InputError(
-            f'{source.of(dotted)}: is not set, or {part.path[-1]} is misspelt; set its '
-            'type or correct the name'
+            f'{where}: is not set, or {part.path[-1]} is misspelt; set its type or '
+            'correct the name'
         )
     # Transforms in a transform may be another library's.
     own = part.types is not None and not is_at(place, '*/transforms/*')
     if part.kind is None and own and isinstance(name, str) and all_imported:
-        near = _near(name, _registered(part.types), 0.6)
-        advice = (
-            f'did you mean {near}?' if near else 'import the module that defines it'
-        )
+        advice = _advice_on_type(name, _registered(part.types))
         raise InputError(f'{source.of(dotted)}: unknown type {name!r}; {advice}')
     needed = PACKAGES.get(str(name), ())
     if needed and not any(map(find_spec, needed)):
@@ -253,6 +283,16 @@ def _check_type(part: Part, source: Source, all_imported: bool) -> None:
             f'{source.of(dotted)}: {name} needs {needed[0]}, which is not installed; '
             f'pip install {needed[0]}'
         )
+
+
+def _advice_on_type(name: str, registered: Sequence[str]) -> str:
+    scope = name.split('.')[0]
+    if scope != name and scope in SCOPES:
+        way = f'add {scope}.models or what defines it to custom_imports.imports'
+        missing = find_spec(scope) is None
+        return f'pip install {SCOPES[scope]}, and {way}' if missing else way
+    near = _near(name, registered, 0.6)
+    return f'did you mean {near}?' if near else 'import the module that defines it'
 
 
 def _registered(types: Registry | None) -> list[str]:
@@ -291,7 +331,7 @@ def _check_together(config: Config, source: Source) -> None:
             )
 
 
-def _check_sliding(config: Config, source: Source) -> None:
+def _check_sliding(config: Mapping[str, Any], source: Source) -> None:
     """Refuse sliding inference without its sizes, which mmseg misses when it tests."""
     test_cfg = present_value(config, 'model.test_cfg') or {}
     for key in ('crop_size', 'stride'):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import IO, Any
 
 import yaml
 from mmengine.fileio import register_handler
-from mmengine.fileio.handlers import YamlHandler
+from mmengine.fileio.handlers import JsonHandler, YamlHandler
 
 from cfcontra_mm.errors import InputError
 
@@ -69,3 +70,12 @@ class SafeYamlHandler(YamlHandler):
     def load_from_fileobj(self, file: IO[str], **kwargs: Any) -> Any:
         """Read the plain values of a file."""
         return yaml.load(file, Loader=_ConfigLoader)
+
+
+@register_handler('json')
+class MarkedJsonHandler(JsonHandler):
+    """MMEngine's handler of JSON, which an editor's mark of UTF-8 may precede."""
+
+    def load_from_fileobj(self, file: IO[str]) -> Any:
+        """Read the values of a file."""
+        return json.loads(file.read().removeprefix('\ufeff'))

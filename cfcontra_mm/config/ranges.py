@@ -65,6 +65,9 @@ def _either(one: Range, other: Range) -> Range:
     )
 
 
+LARGEST = 1e9
+"""Largest magnitude: products of a few stay in the range of 32-bit numbers."""
+
 COUNT = _integer('a positive integer', lambda n: n > 0)
 NATURAL = _integer('an integer of at least 0', lambda n: n >= 0)
 SEED = _integer('an integer in 0-4294967295', lambda n: 0 <= n < 2**32)
@@ -73,8 +76,14 @@ COUNT_OR_NONE = _integer(
 )
 LABEL = _integer('an integer in 0-255', lambda n: 0 <= n <= 255)
 POSITIVE = _number('a positive number', lambda x: x > 0)
-NOT_NEGATIVE = _number('a finite number of at least 0', lambda x: 0 <= x < math.inf)
-FINITE = _number('a finite number', math.isfinite)
+NOT_NEGATIVE = _number(
+    f'a finite number of at least 0 and at most {LARGEST:g}',
+    lambda x: 0 <= x <= LARGEST,
+)
+FACTOR_OF_LR = _number(
+    f'a positive number of at most {LARGEST:g}', lambda x: 0 < x <= LARGEST
+)
+FINITE = _number(f'a finite number of at most {LARGEST:g}', lambda x: abs(x) <= LARGEST)
 SHARE = _number('a number in 0-1', lambda x: 0 <= x <= 1)
 BELOW_ONE = _number('a number of at least 0 and below 1', lambda x: 0 <= x < 1)
 DROPOUT = _number('a number of at least 0 and below 1', lambda x: x == -1 or 0 <= x < 1)
@@ -172,10 +181,10 @@ RANGES = {
     '_ParamScheduler.begin': NATURAL,
     '_ParamScheduler.end': COUNT,
     '_ParamScheduler.by_epoch': SWITCH,
-    '_ParamScheduler.power': POSITIVE,
+    '_ParamScheduler.power': FACTOR_OF_LR,
     '_ParamScheduler.eta_min': NOT_NEGATIVE,
-    '_ParamScheduler.gamma': POSITIVE,
-    '_ParamScheduler.factor': POSITIVE,
+    '_ParamScheduler.gamma': FACTOR_OF_LR,
+    '_ParamScheduler.factor': FACTOR_OF_LR,
     '_ParamScheduler.decay': NOT_NEGATIVE,
     '_ParamScheduler.start_factor': ABOVE_ZERO,
     '_ParamScheduler.end_factor': SHARE,

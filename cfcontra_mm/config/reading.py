@@ -26,6 +26,12 @@ PARTS = {
 }
 """Where files of ``_base_`` are now, by their names in version 0.1."""
 
+MMENGINE_HOOKS = (
+    *('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler'),
+    'checkpoint',
+)
+"""Default hooks that a ``Runner`` adds unless they are ``None``."""
+
 PATHS = (
     *('work_dir', 'load_from', 'data_root', 'ann_file', 'img_path', 'seg_map_path'),
     *('weights', 'checkpoint', 'output_dir', 'save_dir', 'out_dir', 'experiment_name'),
@@ -69,6 +75,7 @@ def open_config(
     if config.get('default_scope') == 'mmseg':  # else others may read it
         check_config(config, added, source, import_modules or _is_ours(config))
     _settle_workers(config)
+    _drop_hooks(config)
     _find_shipped(config, Path(path))
     return config
 
@@ -104,6 +111,13 @@ def _settle_workers(config: Config) -> None:
                 timeout=0,
             )
             loader.update({key: alone[key] for key in alone if key in loader})
+
+
+def _drop_hooks(config: Config) -> None:
+    """Leave out the hooks that are ``None``: MMEngine does so with its own alone."""
+    hooks = config.get('default_hooks') or {}
+    for name in [n for n in hooks if hooks[n] is None and n not in MMENGINE_HOOKS]:
+        del hooks[name]
 
 
 def _find_shipped(config: Config, path: Path) -> None:

@@ -5,24 +5,44 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.files import locked, write_whole
 from cfcontra_mm.version import __version__
 
+CODE = (
+    *sorted(Path(__file__).parent.glob('*.py')),
+    Path(__file__).parents[1] / 'images.py',
+)
+"""Files that decide what passes the check."""
+
 
 def fingerprint(settings: object, files: Mapping[str, os.stat_result]) -> str:
     """Return a digest of the settings of the data and of the state of all files.
 
+    A file changed in place may keep its size and the time of its change, but not that
+    of its status (ctime), which no program sets.
+
     Args:
         settings: What the check depends on, with a reproducible ``repr``.
-        files: Size and time of change of each file, by its path.
+        files: Status of each file, by its path.
     """
-    digest = hashlib.sha256(f'{__version__}\n{settings!r}'.encode())
+    digest = hashlib.sha256(f'{__version__}\n{_code()}\n{settings!r}'.encode())
     for path, status in files.items():
-        line = f'{path}\0{status.st_size}\0{status.st_mtime_ns}\n'
+        times = status.st_mtime_ns, status.st_ctime_ns
+        line = f'{path}\0{status.st_size}\0{status.st_ino}\0{times}\n'
         digest.update(line.encode(errors='surrogateescape'))
+    return digest.hexdigest()
+
+
+@cache
+def _code() -> str:
+    """Return a digest of the check's own code."""
+    digest = hashlib.sha256()
+    for path in CODE:
+        digest.update(path.read_bytes())
     return digest.hexdigest()
 
 

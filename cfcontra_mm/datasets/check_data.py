@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import filecmp
+import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,13 +25,14 @@ from cfcontra_mm.datasets.check_labels import (
     class_table,
     count_labels,
     label_warnings,
+    sampled,
 )
 from cfcontra_mm.datasets.domain import refuse_labels
 from cfcontra_mm.datasets.folders import nested_dicts
 from cfcontra_mm.datasets.parallel import in_threads
 from cfcontra_mm.domains import DOMAINS
 from cfcontra_mm.errors import InputError
-from cfcontra_mm.images import Header, read_header
+from cfcontra_mm.images import Header, read_header, read_image
 
 LOADERS = dict(
     training='train_dataloader', validation='val_dataloader', test='test_dataloader'
@@ -43,6 +45,9 @@ APART = {DOMAINS, *product(('training', *DOMAINS), ('validation', 'test'))}
 COMPARED = 20
 """Number of files that are compared to find a copied data set."""
 
+END_BYTES = 4096
+"""Number of bytes at both ends of a file that tell most files apart."""
+
 SHOWN_SIZES = 3
 """Number of image sizes of a data set that the report names."""
 
@@ -50,8 +55,9 @@ SHOWN_SIZES = 3
 def check_data(cfg: Config) -> str:
     """Check all data sets of a config and describe them.
 
-    The header of every image and label is read, and at most ``SAMPLED_LABELS`` labels
-    of each data set are decoded, as in training; target training labels never. The
+    The header of every image and label is read, and at most ``SAMPLED_LABELS`` images
+    and labels of each data set are decoded, as in training; target training labels
+    never. The
     report of data that passed is kept in ``$XDG_CACHE_HOME/cfcontra_mm`` until the
     settings of the data or a file change.
 
@@ -199,10 +205,11 @@ def _is_oracle(source: Part, cfg: Config) -> bool:
 def shared_images(
     first: Sequence[str], second: Sequence[str], files: Mapping[str, os.stat_result]
 ) -> list[str]:
-    """Return the images of the first data set that are in the second one too.
+    """Return the images of the smaller data set that are in the other one too.
 
-    They are the same files, by links too, or copies of one name: if half of the
-    smaller data set has the names and sizes of the other, some are compared.
+    They are the same files, by links too, or copies under any name: if half of the
+    smaller data set has sizes of files of the other, some are compared, and if half of
+    these are copies, all.
 
     Args:
         first: Paths of images.
@@ -213,14 +220,41 @@ def shared_images(
     shared = [p for p in first if (files[p].st_dev, files[p].st_ino) in same]
     if shared:
         return shared
-    alike = {(os.path.basename(p), files[p].st_size): p for p in second}
-    pairs = [(p, alike.get((os.path.basename(p), files[p].st_size))) for p in first]
-    pairs = [(p, copy) for p, copy in pairs if copy is not None]
-    if 2 * len(pairs) < min(len(first), len(second)):
+    small, large = sorted((first, second), key=len)
+    sizes = {files[p].st_size for p in large}
+    alike = [p for p in small if files[p].st_size in sizes]
+    if not alike or 2 * len(alike) < len(small):
         return []
-    sample = pairs[:: 1 + len(pairs) // COMPARED]
-    equal = all(filecmp.cmp(p, str(copy), shallow=False) for p, copy in sample)
-    return [p for p, _ in pairs] if equal else []
+    sample = alike[:: 1 + len(alike) // COMPARED]
+    if 2 * len(_copies(sample, large, files)) < len(sample):
+        return []
+    return _copies(alike, large, files)
+
+
+def _copies(
+    paths: Sequence[str], others: Sequence[str], files: Mapping[str, os.stat_result]
+) -> list[str]:
+    """Return the files that have the same content as one of the others."""
+    sizes = {files[p].st_size for p in paths}
+    same_size = [p for p in others if files[p].st_size in sizes]
+    ends = in_threads(_ends, same_size, 'files of equal size')
+    by_ends = dict(zip(ends, same_size, strict=True))
+    pairs = [(p, by_ends.get(_ends(p))) for p in paths]
+    return [p for p, copy in pairs if copy and filecmp.cmp(p, copy, shallow=False)]
+
+
+def _ends(path: str) -> bytes:
+    """Return a digest of the first and the last bytes of a file, and of its size."""
+    try:
+        with open(path, 'rb') as file:
+            head, size = file.read(END_BYTES), file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - END_BYTES))
+            tail = file.read()
+    except OSError as error:
+        raise InputError(
+            f'{path}: cannot be read ({error.strerror}); restore the file'
+        ) from error
+    return hashlib.sha256(b'%d\n' % size + head + tail).digest()
 
 
 def _report(parts: Sequence[Part], weights: Sequence[float] | None) -> str:
@@ -229,6 +263,7 @@ def _report(parts: Sequence[Part], weights: Sequence[float] | None) -> str:
     headers = _read_headers(parts)
     for part in parts:
         _check_labels(part, headers)
+        in_threads(read_image, sampled(part.images), f'images of {part.name}')
     counts = {
         part.name: count_labels(
             part.name, part.infos, part.reader, len(classes), part.folders

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -20,12 +20,14 @@ from cfcontra_mm.errors import InputError
 from cfcontra_mm.images import Header, name_errors
 
 SAMPLED_LABELS = 200
-"""Number of labels of a data set that are decoded at most."""
+"""Number of images and of labels of a data set that are decoded at most."""
 
 MAX_IGNORED = 0.5
 """Share of pixels without a class above which there is a warning."""
 
 LAST_TRAIN_ID = 18
+
+Item = TypeVar('Item')
 
 MAX_VOID, MAX_VOID_IDS = 0.25, 4
 """Share of the pixels, and number of ids, without a class in label ids up to 18."""
@@ -100,6 +102,13 @@ def _histogram(label: np.ndarray) -> np.ndarray:
     return np.bincount(label.ravel().astype(np.uint8), minlength=256)
 
 
+def sampled(items: Sequence[Item]) -> list[Item]:
+    """Return at most ``SAMPLED_LABELS`` items, evenly spaced."""
+    number = min(SAMPLED_LABELS, len(items))
+    chosen = np.linspace(0, len(items) - 1, number).round().astype(int)
+    return [items[index] for index in chosen]
+
+
 class LabelCounts(NamedTuple):
     """Pixels of the sampled labels of a data set.
 
@@ -137,9 +146,7 @@ def count_labels(
             no pixel has a class.
     """
     place = folders['seg_map_path']
-    number = min(SAMPLED_LABELS, len(infos))
-    chosen = np.linspace(0, len(infos) - 1, number).round().astype(int)
-    sample = [infos[index] for index in chosen]
+    sample = sampled(infos)
     counts = np.stack(in_threads(reader.count, sample, f'labels of {name}'))
     for info, (_, row) in zip(sample, counts, strict=True):
         _check_range(info['seg_map_path'], row, classes)
@@ -147,8 +154,9 @@ def count_labels(
     _check_train_ids(place, values, reader)
     if not by_class.sum():
         raise InputError(
-            f'{place}: no pixel of any class in {number} labels of {name}, only the '
-            f'values {_listed(values)}; check the labels folder and the label values'
+            f'{place}: no pixel of any class in {len(sample)} labels of {name}, only '
+            f'the values {_listed(values)}; check the labels folder and the label '
+            'values'
         )
     return LabelCounts(place, values, by_class, reader.values())
 

@@ -175,7 +175,7 @@ class PairedFiles(BaseSegDataset):
         """Return the names that the split file lists."""
         if not osp.isfile(self.ann_file):
             raise InputError(f'{self.ann_file}: no such split file; check ann_file')
-        with open(self.ann_file, encoding='utf-8') as file:
+        with open(self.ann_file, encoding='utf-8-sig') as file:
             return [line.strip() for line in file if line.strip()]
 
     def _left_out(

@@ -6,6 +6,7 @@ Without ``trust``, a config may import and build what is listed here, and no mor
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from importlib.metadata import entry_points
@@ -16,13 +17,29 @@ from mmengine.config import Config
 from mmengine.registry import WEIGHT_INITIALIZERS
 from mmengine.utils import import_modules_from_strings
 from mmseg.registry import MODELS, TASK_UTILS
+from torch import Tensor
 
+from cfcontra_mm.config.checks import Source, check_values
+from cfcontra_mm.config.ranges import is_integer
 from cfcontra_mm.errors import InputError
-from cfcontra_mm.models.weights import TRUST
+from cfcontra_mm.models.weights import TRUST, weights_of
 from cfcontra_mm.plugins import GROUP
 
-PACKAGES = ('cfcontra_mm', 'mmcv', 'mmengine', 'mmseg', 'torch')
-"""Packages that a config may import, beside those of installed plugins."""
+MODULES = (
+    'cfcontra_mm',
+    *(f'mmseg.{part}' for part in ('models', 'datasets', 'engine', 'evaluation')),
+    *('mmseg.structures', 'mmseg.visualization'),
+)
+"""What registers types: a config may import it, what is in it, and plugins."""
+
+LIBRARIES = ('torch', 'mmcv', 'mmengine', 'mmseg')
+"""Packages of which nothing else is imported, even if it is loaded already."""
+
+SCOPES = ('mmseg', 'mmengine', 'mmcv', 'torch')
+"""Where types may be looked up; MMEngine imports a scope that it does not know."""
+
+SIZES = re.compile('(channels|dims|classes)$')
+"""Settings that weights have the size of."""
 
 TRANSFORMS = (
     *('LoadImage', 'LoadImageFromFile', 'Pad', 'Resize', 'PackSegInputs'),
@@ -45,7 +62,8 @@ def checkpoint_config(
         trust: Whether the config may run code, as MMEngine's configs can.
 
     Raises:
-        InputError: There is none, or it cannot be read without ``trust``.
+        InputError: There is none, it cannot be read without ``trust``, or it holds
+            values that no network can have.
     """
     text = checkpoint.get('meta', {}).get('cfg')
     if not isinstance(text, str):
@@ -53,11 +71,22 @@ def checkpoint_config(
             f'{name}: holds no config (meta.cfg); give a checkpoint that '
             'tools/train.py wrote'
         )
-    if trust:
-        return _with_model(Config.fromstring(text, '.py'), name)
+    config = Config.fromstring(text, '.py') if trust else _read_literal(text, name)
+    if not isinstance(config.get('model'), dict):
+        raise InputError(
+            f'{name}: its config has no model; give a checkpoint that tools/train.py '
+            'wrote'
+        )
+    _check_values(config.to_dict(), checkpoint, str(name))
+    return config
+
+
+def _read_literal(text: str, name: str | Path) -> Config:
+    """Read a config that may be a stranger's."""
     try:
         cfg = literal_config(text)
         _import(cfg.get('custom_imports') or {})
+        _check_scope(cfg.get('default_scope'))
         _check_pipeline(cfg.get('test_pipeline') or [])
         _check_model(cfg.get('model') or {})
     except ImportError as error:
@@ -68,37 +97,67 @@ def checkpoint_config(
         raise InputError(
             f'{name}: its config is not only of known parts ({error}); {TRUST}'
         ) from error
-    return _with_model(Config(cfg), name)
+    return Config(cfg)
 
 
-def _with_model(config: Config, name: str | Path) -> Config:
-    if not isinstance(config.get('model'), dict):
-        raise InputError(
-            f'{name}: its config has no model; give a checkpoint that tools/train.py '
-            'wrote'
-        )
-    return config
+def _check_values(config: dict, checkpoint: dict, name: str) -> None:
+    """Refuse values out of range, and sizes that no weight of the checkpoint has."""
+    kept = {key: config[key] for key in ('model', 'test_pipeline') if key in config}
+    kept = _without_start(kept)
+    check_values(kept, Source(name, name, ()))
+    state = [v for v in weights_of(checkpoint).values() if isinstance(v, Tensor)]
+    largest = max((n for weight in state for n in weight.shape), default=None)
+    for part in _dicts(kept['model']) if largest is not None else ():
+        for key, value in part.items():
+            sizes = value if isinstance(value, list | tuple) else [value]
+            if SIZES.search(key) and any(is_integer(n) and n > largest for n in sizes):
+                raise InputError(
+                    f'{name}: its config has {key}={value}, but no weight that is '
+                    f'larger than {largest}; restore it or choose another'
+                )
 
 
-def _import(custom_imports: dict[str, Any]) -> None:
-    """Import the modules of known packages; others only if they are imported anyway."""
+def _without_start(value: Any) -> Any:
+    """Return nested values without those of the start, whose types nobody checks."""
+    if isinstance(value, dict):
+        return {k: _without_start(v) for k, v in value.items() if k not in START}
+    if isinstance(value, list | tuple):
+        return type(value)(map(_without_start, value))
+    return value
+
+
+def _import(custom_imports: Any) -> None:
+    """Import the known modules; others only if they are imported anyway."""
+    if not isinstance(custom_imports, dict):
+        raise ValueError(f'custom_imports is {custom_imports!r}')
     names = custom_imports.get('imports') or []
     names = [names] if isinstance(names, str) else names
+    if not isinstance(names, list | tuple):
+        raise ValueError(f'it imports {names!r}')
     for name in names:
-        if name.split('.')[0] not in _packages() and name not in sys.modules:
-            raise ValueError(f'it imports {name}')
-    import_modules_from_strings(**{'imports': [], **custom_imports})
+        if not isinstance(name, str) or not _may_import(name):
+            raise ValueError(f'it imports {name!r}')
+    allow = bool(custom_imports.get('allow_failed_imports'))
+    import_modules_from_strings(list(names), allow_failed_imports=allow)
 
 
-def _packages() -> set[str]:
+def _may_import(name: str) -> bool:
     plugins = {entry.module.split('.')[0] for entry in entry_points(group=GROUP)}
-    return {*PACKAGES, *plugins}
+    if f'{name}.'.startswith(tuple(f'{module}.' for module in (*MODULES, *plugins))):
+        return '__main__' not in name
+    return name in sys.modules and name.split('.')[0] not in LIBRARIES
+
+
+def _check_scope(scope: object) -> None:
+    if scope is not None and scope not in SCOPES:
+        raise ValueError(f'scope {scope!r}')
 
 
 def _check_pipeline(steps: object) -> None:
     for step in _dicts(steps):
         if step.get('type') not in TRANSFORMS:
             raise ValueError(f'transform {step.get("type")}')
+        _check_scope(step.get('_scope_'))
         _check_files(step)
 
 
@@ -106,6 +165,7 @@ def _check_model(model: object) -> None:
     for part in _dicts(model):
         if 'type' in part and not _is_registered(part['type']):
             raise ValueError(f'type {part["type"]}')
+        _check_scope(part.get('_scope_'))
         _check_files(part)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
@@ -161,6 +162,13 @@ def build_segmentor(
     check_weights(model, state_dict, str(name))
     load_state_dict(model, state_dict)
     model.dataset_meta = dataset_meta(checkpoint, name)
+    named = len(model.dataset_meta['classes'])
+    wanted = getattr(model, 'num_classes', named)
+    if named != wanted:
+        raise InputError(
+            f'{name}: names {named} classes (meta.dataset_meta), but its network has '
+            f'{wanted}; restore it or choose another'
+        )
     return model
 
 
@@ -168,7 +176,7 @@ def dataset_meta(checkpoint: dict, name: str | Path) -> dict:
     """Return the ``classes`` of a checkpoint and their ``palette``.
 
     Raises:
-        InputError: The checkpoint does not hold them.
+        InputError: The checkpoint does not hold them, or no colour for each class.
     """
     meta = checkpoint['meta'].get('dataset_meta')
     if not isinstance(meta, dict) or not {'classes', 'palette'} <= meta.keys():
@@ -176,7 +184,29 @@ def dataset_meta(checkpoint: dict, name: str | Path) -> dict:
             f'{name}: holds no classes and palette (meta.dataset_meta); give a '
             'checkpoint that tools/train.py wrote'
         )
+    if not _are_names(meta['classes']) or not _is_palette(
+        meta['palette'], len(meta['classes'])
+    ):
+        raise InputError(
+            f'{name}: its meta.dataset_meta holds no list of class names with a colour '
+            'of three integers in 0-255 for each; restore it or choose another'
+        )
     return {key: meta[key] for key in ('classes', 'palette')}
+
+
+def _are_names(classes: object) -> bool:
+    if not isinstance(classes, list | tuple) or not classes:
+        return False
+    return all(isinstance(name, str) for name in classes)
+
+
+def _is_palette(palette: Any, number: int) -> bool:
+    try:
+        colours = np.asarray(palette)
+    except ValueError:  # ragged
+        return False
+    is_integer = colours.dtype.kind in 'iu' and colours.shape == (number, 3)
+    return is_integer and colours.min() >= 0 and colours.max() <= 255
 
 
 class AtomicLocalBackend(LocalBackend):

@@ -131,10 +131,9 @@ def label_images(model: BaseSegmentor, images: dict[Path, Path]) -> None:
         _write(image, labels, model.dataset_meta['palette'], target)
     print()
     if unreadable:
-        raise InputError(
-            f'{"; ".join(unreadable)}; the other {len(images) - len(unreadable)} are '
-            'labelled'
-        )
+        others = len(images) - len(unreadable)
+        rest = f'; the other {others} are labelled' if others else ''
+        raise InputError('; '.join(unreadable) + rest)
 
 
 def _write(

@@ -53,6 +53,7 @@ LEGITIMATE = [
     'default_hooks.checkpoint.max_keep_ckpts=-1',
     'default_hooks.visualization.draw=True',
     'default_hooks.logger=None',
+    'default_hooks.finite_loss=None',
     'train_dataloader.num_workers=0',
     'train_dataloader.prefetch_factor=4',
     'train_dataloader.prefetch_factor=None',
@@ -192,6 +193,38 @@ def test_the_message_says_where_a_setting_comes_from(tmp_path):
         with_options('train_cfg.max_iters=-1', path)
 
 
+@pytest.mark.parametrize(
+    ('option', 'said'),
+    [
+        ('custom_hooks.0.priority=LOW', 'priority: the config has no list custom_hook'),
+        ('default_hooks.mine.interval=5', 'default_hooks.mine.type: is not set'),
+    ],
+)
+def test_what_an_option_lacks_is_no_fault_of_the_file(option, said):
+    config = CONFIGS / 'minent/deeplabv2_r18_toystreets.py'
+    with pytest.raises(InputError, match=rf'^--cfg-options: .*{said}'):
+        with_options(option, config)
+
+
+@pytest.mark.parametrize(
+    ('option', 'said'),
+    [
+        (
+            'model.backbone.type=mmpretrain.ConvNeXt',
+            'pip install onedl-mmpretrain, and',
+        ),
+        ('model.decode_head.type=mmdet.Head', 'pip install onedl-mmdetection, and'),
+        (
+            'val_evaluator.0.type=mmpose.PCK',
+            'pip install mmpose, and add mmpose.models',
+        ),
+    ],
+)
+def test_a_type_of_a_library_that_is_not_installed(option, said):
+    with pytest.raises(InputError, match=said):
+        with_options(option)
+
+
 def test_the_labels_say_how_many_classes_there_are(tmp_path):
     with pytest.raises(InputError, match='is 7, but the labels of GTA5Dataset have 19'):
         with_options('model.decode_head.num_classes=7')
@@ -217,6 +250,17 @@ def test_without_worker_processes_what_needs_them_is_reset():
     assert (loader.num_workers, loader.persistent_workers) == (0, False)
     assert loader.prefetch_factor is None
     assert with_options('train_cfg.max_iters=1').train_dataloader.persistent_workers
+
+
+def test_any_default_hook_may_be_left_out():
+    hooks = open_config(CONFIG).default_hooks
+    none = ' '.join(f'default_hooks.{name}=None' for name in hooks)
+    left = with_options(none).default_hooks
+    # MMEngine would add its own ones, which it leaves out by itself.
+    assert set(left.values()) == {None}
+    assert 'checkpoint' in left
+    assert 'finite_loss' in hooks
+    assert 'finite_loss' not in left
 
 
 def test_the_files_of_a_checkout_are_found_from_anywhere(tmp_path, monkeypatch):

@@ -32,6 +32,14 @@ def test_a_config_that_mmengine_wrote_is_read(tmp_path):
     assert yaml.unsafe_load(path.read_text()) == values
 
 
+@pytest.mark.parametrize('suffix', ['.yaml', '.json'])
+def test_a_mark_of_the_encoding_is_no_fault(tmp_path, suffix):
+    path = tmp_path / f'config{suffix}'
+    text = {'.yaml': 'x: 1', '.json': '{"x": 1}'}[suffix]
+    path.write_text(text, encoding='utf-8-sig')
+    assert open_config(path).x == 1
+
+
 def test_a_study_by_its_old_path(tmp_path):
     (tmp_path / 'configs/studies').mkdir(parents=True)
     (tmp_path / 'configs/studies/a.py').write_text('x = 1\n')

@@ -10,12 +10,14 @@ from mmengine.config import Config
 from PIL import Image
 from raw_files import write_cityscapes, write_gta5, write_image, write_label
 
-from cfcontra_mm.datasets import apply_folders
+from cfcontra_mm.datasets import apply_folders, check_cache
 from cfcontra_mm.datasets import check_data as checked
-from cfcontra_mm.datasets.check_data import check_data
+from cfcontra_mm.datasets.check_cache import fingerprint, stat_files
+from cfcontra_mm.datasets.check_data import check_data, shared_images
 from cfcontra_mm.errors import InputError
 
 PAIRS = Path(__file__).parents[2] / 'configs/_base_/pairs'
+CODE = check_cache.CODE
 LABEL = 'city/gtFine/val/town/town_000001_000019_gtFine_labelIds.png'
 IMAGE = LABEL.replace('gtFine/val', 'leftImg8bit/val').replace(
     'gtFine_labelIds', 'leftImg8bit'
@@ -55,6 +57,15 @@ def truncate(path):
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
 
 
+def zero(path):
+    """Damage what only decoding reveals: header and end stay."""
+    noise = np.random.default_rng(0).integers(0, 256, (6, 8, 3), np.uint8)
+    Image.fromarray(noise).save(path)
+    content = bytearray(path.read_bytes())
+    content[60:90] = bytes(30)
+    path.write_bytes(content)
+
+
 def colour(path):
     Image.open(path).convert('RGB').save(path)
 
@@ -89,17 +100,24 @@ FAULTS = {
         'truncated or not an image',
     ),
     'a truncated source': ('gta5/images/00002.png', truncate, 'truncated or not an'),
+    'a damaged image': (IMAGE, zero, 'truncated or not an image'),
+    'a damaged target': (
+        IMAGE.replace('/val/', '/train/'),
+        zero,
+        'truncated or not an image',
+    ),
     'an empty file': (IMAGE, lambda path: path.write_bytes(b''), 'truncated or not'),
     'a text': (IMAGE, lambda path: path.write_text('hello'), 'truncated or not an'),
 }
 
 
 @pytest.mark.parametrize('fault', FAULTS)
-def test_a_wrong_file_is_named(place, fault):
+def test_a_wrong_file_is_named(place, fault, capfd):
     name, damage, message = FAULTS[fault]
     damage(place / name)
     with pytest.raises(InputError, match=message) as error:
         check_data(raw_cfg(place))
+    assert capfd.readouterr().err == ''
     assert str(error.value).startswith(str(place / name))
     assert '\n' not in str(error.value)
 
@@ -205,6 +223,14 @@ def share_copies(cfg, place):
     )
 
 
+def share_copies_of_the_source(cfg, place):
+    target = place / 'city/leftImg8bit/train'
+    shutil.rmtree(target)
+    target.mkdir()
+    for number, path in enumerate(sorted((place / 'gta5/images').iterdir())):
+        shutil.copyfile(path, target / f'x_{9 - number}_leftImg8bit.png')
+
+
 def share_with_the_test_set(cfg, place):
     test = dict(
         cfg.test_dataloader.dataset, data_prefix=cfg.labelled_target.data_prefix
@@ -220,6 +246,7 @@ def share_with_the_test_set(cfg, place):
         (share_source_and_validation, 'source and of the validation'),
         (share_through_links, 'target and of the validation'),
         (share_copies, 'target and of the validation'),
+        (share_copies_of_the_source, 'source and of the target'),
         (share_with_the_test_set, 'target and of the test'),
     ],
 )
@@ -228,6 +255,25 @@ def test_data_sets_that_overlap_are_refused(place, share, names):
     share(cfg, place)
     with pytest.raises(InputError, match=rf'is an image of the {names}, as are 2'):
         check_data(cfg)
+
+
+@pytest.mark.parametrize(('copied', 'found'), [(5, 5), (3, 3), (2, 0), (0, 0)])
+@pytest.mark.parametrize('more', [0, 30])
+def test_copies_are_told_by_their_content(tmp_path, copied, found, more):
+    """All files have one size; some of five have the content of another one."""
+    small = [tmp_path / f'a{number}' for number in range(5)]
+    large = [tmp_path / f'b{number}' for number in range(5 + more)]
+    for number, path in enumerate(large):
+        path.write_bytes(b'%05d' % number * 3000)
+    for number, path in enumerate(small):
+        equal = number < copied
+        path.write_bytes((b'%05d' % (number if equal else 100 + number)) * 3000)
+    first, second = [str(p) for p in small], [str(p) for p in large]
+    files = stat_files([*first, *second])
+    assert shared_images(first, second, files) == first[:found]
+    assert shared_images(second, first, files)[:found] == (
+        first[:found] if more else second[:found]
+    )
 
 
 def test_a_test_set_that_is_not_there_is_no_fault_in_training(place):
@@ -395,6 +441,29 @@ class TestCache:
         assert (place / LABEL).stat().st_size == size
         with pytest.raises(InputError, match='label value 77'):
             check_data(raw_cfg(place))
+
+    def test_a_file_changed_in_place_is_read_again(self, place):
+        check_data(raw_cfg(place))
+        before = (place / LABEL).stat()
+        relabel(place / LABEL, 77)
+        os.utime(place / LABEL, ns=(before.st_atime_ns, before.st_mtime_ns))
+        after = (place / LABEL).stat()
+        assert after.st_size == before.st_size
+        assert after.st_mtime_ns == before.st_mtime_ns
+        with pytest.raises(InputError, match='label value 77'):
+            check_data(raw_cfg(place))
+
+    def test_another_check_checks_again(self, tmp_path, monkeypatch):
+        keys = []
+        for text in ('a', 'b'):
+            (tmp_path / 'check.py').write_text(text)
+            monkeypatch.setattr(check_cache, 'CODE', [tmp_path / 'check.py'])
+            check_cache._code.cache_clear()
+            keys.append(fingerprint((), {}))
+        check_cache._code.cache_clear()
+        assert keys[0] != keys[1]
+        names = {path.name for path in CODE}
+        assert {'check_data.py', 'check_labels.py', 'images.py'} <= names
 
     def test_a_changed_setting_is_checked_again(self, place, read):
         check_data(raw_cfg(place))

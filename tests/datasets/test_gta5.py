@@ -55,6 +55,8 @@ def test_split_file(tmp_path):
     (tmp_path / 'train.txt').write_text('00001\n00003\n')
     cfg = source_cfg(tmp_path)
     assert len(DATASETS.build(dict(cfg, ann_file='train.txt'))) == 2
+    (tmp_path / 'train.txt').write_text('00001\n00003\n', encoding='utf-8-sig')
+    assert len(DATASETS.build(dict(cfg, ann_file='train.txt'))) == 2
     with pytest.raises(InputError, match=r'val\.txt: no such split file'):
         DATASETS.build(dict(cfg, ann_file='val.txt'))
     (tmp_path / 'train.txt').write_text('00001\n00009\n')

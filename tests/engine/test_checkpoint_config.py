@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import torch
-from helpers import CONFIGS, tiny_config
+from helpers import CONFIGS, build_method, tiny_config
 from PIL import Image
 
 from cfcontra_mm.engine.checkpoint_config import checkpoint_config
@@ -44,7 +44,10 @@ def test_config_that_is_not_there():
         checkpoint_config(dict(state_dict={}), 'a.pth')
 
 
-@pytest.mark.parametrize('name', ['mmseg.no_such_module', 'cfcontra_mm.nothing'])
+NAMES = ['mmseg.models.no_such_module', 'cfcontra_mm.nothing']
+
+
+@pytest.mark.parametrize('name', NAMES)
 def test_an_import_that_is_missing(name):
     text = f'custom_imports = dict(imports=[{name!r}])'
     with pytest.raises(InputError, match=f'not installed .*{name}'):
@@ -83,6 +86,8 @@ def exploits(tmp_path, monkeypatch):
         'relative path': "model = dict(type='CFContra', x='evil.pkl')",
         'dotted type': f"model = dict(type='builtins.open', file={str(mark)!r})",
         'scope': "model = dict(type='mmpretrain.ResNet')",
+        'other scope': "model = dict(type='CFContra', _scope_='evil_module')",
+        'default scope': "default_scope = 'evil_module'",
     }
 
 
@@ -91,6 +96,7 @@ def exploits(tmp_path, monkeypatch):
     [
         *('import', 'import of one', 'transform', 'nested transform'),
         *('class weights', 'relative path', 'dotted type', 'scope'),
+        *('other scope', 'default scope'),
     ],
 )
 def test_a_config_may_not(kind, exploits, tmp_path):
@@ -101,10 +107,65 @@ def test_a_config_may_not(kind, exploits, tmp_path):
     assert 'evil_module' not in sys.modules
 
 
+@pytest.mark.parametrize(
+    'imports',
+    [
+        *('[5]', '5', '{}', "['mmengine.testing']", "'mmengine.testing'", "['torch']"),
+        *("['torch.utils.cpp_extension']", "['mmcv.ops']", "['mmseg.apis']"),
+        *("['mmpretrain.models']", "['cfcontra_mm.contract.__main__']"),
+    ],
+)
+def test_what_a_config_may_not_import(imports):
+    text = f"custom_imports = dict(imports={imports})\nmodel = dict(type='MinEnt')"
+    if imports == '{}':
+        text = "custom_imports = ['x']\nmodel = dict(type='MinEnt')"
+    with pytest.raises(InputError, match=r'a\.pth: its config is not only'):
+        checkpoint_config(with_config(text), 'a.pth')
+
+
+@pytest.mark.parametrize('name', ['cfcontra_mm', 'mmseg.models', 'mmseg.datasets'])
+def test_what_a_config_may_import(name):
+    text = f"custom_imports = dict(imports=[{name!r}])\nmodel = dict(type='MinEnt')"
+    assert checkpoint_config(with_config(text), 'a.pth').model.type == 'MinEnt'
+
+
 @pytest.mark.parametrize('value', ['[1]', "'abc'", '3', 'None', '[[1]]'])
-def test_a_config_of_other_values_is_read_or_refused(value):
-    text = f'model = {value}\ntest_pipeline = {value}'
-    assert checkpoint_config(with_config(text), 'a.pth')
+def test_a_config_of_other_values_is_refused(value):
+    with pytest.raises(InputError, match='has no model'):
+        checkpoint_config(with_config(f'model = {value}'), 'a.pth')
+    text = f"model = dict(type='MinEnt')\ntest_pipeline = {value}"
+    with pytest.raises(InputError, match='test_pipeline: must be a list of dicts'):
+        checkpoint_config(with_config(text), 'a.pth')
+
+
+SLIDE = dict(mode='slide', crop_size=(8, 8), stride=(8, 8))
+
+
+@pytest.mark.parametrize(
+    ('model', 'said'),
+    [
+        (dict(test_cfg=dict(SLIDE, crop_size=(0, 0))), r'crop_size: must be'),
+        (dict(test_cfg=dict(SLIDE, stride=(0, 0))), r'stride: must be'),
+        (dict(test_cfg=dict(mode='slide')), r'crop_size: is not set'),
+        (dict(decode_head=dict(num_classes=300_000_000)), 'num_classes=300000000, but'),
+        (dict(decode_head=dict(num_classes=0)), 'num_classes: must be a positive'),
+        (dict(backbone=dict(embed_dims=10**12)), 'no weight that is larger than 64'),
+        (dict(backbone=dict(x=[dict(out_channels=(8, 65))])), 'no weight that is'),
+    ],
+)
+@pytest.mark.parametrize('trust', [True, False])
+def test_values_that_no_network_has(model, said, trust):
+    text = f'model = {dict(model, type="MinEnt")}'
+    checkpoint = dict(with_config(text), state_dict=dict(a=torch.zeros(64, 8)))
+    with pytest.raises(InputError, match=rf'^a\.pth: .*{said}'):
+        checkpoint_config(checkpoint, 'a.pth', trust)
+
+
+def test_sizes_that_its_weights_have():
+    cfg = tiny_config('cfcontra')
+    state_dict = build_method(cfg.model).state_dict()
+    checkpoint = dict(with_config(cfg.pretty_text), state_dict=state_dict)
+    assert checkpoint_config(checkpoint, 'a.pth').to_dict() == cfg.to_dict()
 
 
 def test_the_start_of_a_network_is_no_file_to_read(tmp_path):

@@ -17,6 +17,7 @@ from torch import nn
 from cfcontra_mm.engine.checkpoints import (
     AtomicCheckpointHook,
     AtomicLocalBackend,
+    build_segmentor,
     check_weights,
     dataset_meta,
     use_safe_loading,
@@ -199,6 +200,41 @@ def test_dataset_meta():
     assert read == dict(classes=['a'], palette=[[1, 2, 3]])
     with pytest.raises(InputError, match='holds no classes'):
         dataset_meta(dict(meta={}), 'a.pth')
+
+
+@pytest.mark.parametrize(
+    ('classes', 'palette'),
+    [
+        (['a'], 'xyz'),
+        (['a', 'b'], [[1, 2, 3]]),
+        (['a', 'b'], [[1, 2, 3], [4, 5]]),
+        (['a'], [[1, 2, 256]]),
+        (['a'], [[1, 2, -1]]),
+        (['a'], [[0.5, 1, 2]]),
+        (['a'], None),
+        ([], []),
+        ('abc', [[1, 2, 3]] * 3),
+        (5, [[1, 2, 3]]),
+        ([1], [[1, 2, 3]]),
+    ],
+)
+def test_classes_without_a_colour_each(classes, palette):
+    meta = dict(classes=classes, palette=palette)
+    with pytest.raises(InputError, match=r'a\.pth: its meta\.dataset_meta holds no'):
+        dataset_meta(dict(meta=dict(dataset_meta=meta)), 'a.pth')
+
+
+@pytest.mark.parametrize('number', [18, 20, 19])
+def test_as_many_classes_as_the_network_has(number):
+    cfg = tiny_config('minent')
+    meta = dict(classes=['a'] * number, palette=[[1, 2, 3]] * number)
+    state_dict = build_method(cfg.model).state_dict()
+    checkpoint = dict(meta=dict(dataset_meta=meta), state_dict=state_dict)
+    if number == 19:
+        build_segmentor(cfg, checkpoint, 'a.pth', 'cpu')
+        return
+    with pytest.raises(InputError, match=rf'names {number} classes .* has 19'):
+        build_segmentor(cfg, checkpoint, 'a.pth', 'cpu')
 
 
 def test_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):

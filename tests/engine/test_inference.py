@@ -1,7 +1,11 @@
+from unittest import mock
+
+import numpy as np
 import pytest
 from PIL import Image
 
-from cfcontra_mm.engine.inference import find_images
+from cfcontra_mm.engine import inference
+from cfcontra_mm.engine.inference import find_images, label_images
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.files import temporary_name
 
@@ -82,3 +86,18 @@ def test_a_hidden_part_of_a_file_is_not_labelled(tmp_path):
     one = image(tmp_path / 'in' / 'x.png')
     image(temporary_name(tmp_path / 'in' / 'y.png'))
     assert list(find_images(tmp_path / 'in', tmp_path / 'out')) == [one]
+
+
+@pytest.mark.parametrize('others', [0, 1])
+def test_an_image_of_a_kind_that_is_not_supported(tmp_path, monkeypatch, others):
+    path = tmp_path / 'x.tif'
+    Image.fromarray(np.zeros((4, 4), np.float32)).save(path)
+    images = {path: tmp_path / 'out/x'}
+    if others:
+        images[image(tmp_path / 'y.png')] = tmp_path / 'out/y'
+    for name in ('plain_pipeline', 'inference_model', '_write'):
+        monkeypatch.setattr(inference, name, mock.MagicMock())
+    with pytest.raises(InputError, match='TIFF images of mode F are not') as caught:
+        label_images(mock.MagicMock(), images)
+    assert ('the other 1 are labelled' in str(caught.value)) == bool(others)
+    assert 'the other 0' not in str(caught.value)

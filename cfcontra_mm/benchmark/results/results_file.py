@@ -133,7 +133,7 @@ def _keep_superseded(results: Iterable[Result], kept: set[str], out: Path) -> No
     ]
     if not superseded:
         return
-    earlier = path.read_text() if path.exists() else ''
+    earlier = path.read_text(encoding='utf-8-sig') if path.exists() else ''
     write_whole(path, earlier + _json_lines(superseded))
     count = len(superseded)
     print(f'{count} results were made with other settings or code; moved to {path}')
@@ -247,7 +247,7 @@ def read_results(path: Path, missing_ok: bool = False) -> dict[tuple[str, int], 
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding='utf-8')
+        return path.read_text(encoding='utf-8-sig')  # editors may add a mark
     except FileNotFoundError:
         raise InputError(f'{path}: no results yet; run the study first') from None
     except (OSError, UnicodeDecodeError) as error:

@@ -152,6 +152,12 @@ def write_lines(tmp_path, *lines):
     return path
 
 
+def test_a_mark_of_the_encoding_is_no_fault(tmp_path):
+    path = write_lines(tmp_path, FAILED)
+    path.write_text(path.read_text(), encoding='utf-8-sig')
+    assert list(read_results(path)) == [('b', 0)]
+
+
 @pytest.mark.parametrize('text', [None, '', '\n'])
 def test_no_results_are_no_table(tmp_path, text):
     path = tmp_path / 'results.jsonl'
