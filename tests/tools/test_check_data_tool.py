@@ -92,4 +92,4 @@ def test_a_training_begins_with_the_check(tmp_path, options, monkeypatch, damage
     with pytest.raises(error, match=message):
         launch.train(cfg, resume=None, amp=False, seed=None)
     assert start.called is not damaged
-    assert not (tmp_path / 'work').exists()
+    assert (tmp_path / 'work').exists() is not damaged
