@@ -19,7 +19,8 @@ PLACES = ('*.md', 'docs/*.md', 'benchmarks/*.md', 'configs/*/*.md')
 PAGES = sorted(path for place in PLACES for path in ROOT.glob(place))
 LINK = re.compile(r'\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)')
 NAMED = re.compile(
-    r'\b(?:benchmarks|cfcontra_mm|configs|docs|tools)/[\w./-]+\.(?:py|sh)\b'
+    r'(?<![\w/])(?:benchmarks|cfcontra_mm|configs|docs|tests|tools)/[\w./-]+'
+    r'\.(?:py|sh)\b'
 )
 # Files that a reader is told to write, and names to be filled in.
 OWN = re.compile(r'max_square|noisy_student|my_pair|[A-Z]{4}')
