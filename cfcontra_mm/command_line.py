@@ -67,6 +67,9 @@ WAYS_OUT = {
 """What to do about an error of the operating system."""
 
 
+_shown: set[str] = set()
+
+
 def command_line(main: Callable[[], int | None]) -> Callable[[], None]:
     """Decorate a tool's ``main``: turn a user's error into one line, exit status 2.
 
@@ -190,8 +193,11 @@ def _show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """Print a warning in one line, without the code that it comes from."""
-    print(f'warning: {escaped(str(message))}', file=sys.stderr, flush=True)
+    """Print a warning in one line, once, without the code that it comes from."""
+    text = escaped(str(message))
+    if text not in _shown:
+        _shown.add(text)
+        print(f'warning: {text}', file=sys.stderr, flush=True)
 
 
 def _leave_group() -> None:

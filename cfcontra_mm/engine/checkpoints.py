@@ -252,6 +252,7 @@ class AtomicCheckpointHook(CheckpointHook):
         """Check the weights that were read against the model."""
         if runner._resume:
             self._check_images(runner, checkpoint)
+            _check_optimizer(runner, checkpoint)
         model = runner.model
         while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
             model = model.module
@@ -262,8 +263,8 @@ class AtomicCheckpointHook(CheckpointHook):
         digest = checkpoint['meta'].get('images')
         if digest not in (None, self._images(runner)):
             raise InputError(
-                f'{runner._load_from}: was trained on other images than those of '
-                'train_dataloader; set their folders'
+                f'{runner._load_from or "the checkpoint"}: was trained on other images '
+                'than those of train_dataloader; set their folders'
             )
 
     def _images(self, runner: Runner) -> str:
@@ -324,3 +325,24 @@ class AtomicCheckpointHook(CheckpointHook):
             return None
         name = self.filename_tmpl.format(oldest)
         return self.file_backend.join_path(self.out_dir, name)
+
+
+def _check_optimizer(runner: Runner, checkpoint: dict) -> None:
+    """Refuse to resume from the state of another optimiser."""
+    name = runner._load_from or 'the checkpoint'
+    theirs, ours = checkpoint.get('optimizer'), runner.optim_wrapper.state_dict()
+    if _group_sizes(theirs) != _group_sizes(ours):
+        raise InputError(
+            f'{name}: its optimiser has other parameters than the network has; start a '
+            f'new run from its weights, with --cfg-options load_from={name} and another '
+            '--work-dir'
+        )
+
+
+def _group_sizes(state: object) -> object:
+    """Return the number of parameters of each group of one optimiser or several."""
+    if not isinstance(state, dict):
+        return None
+    if 'param_groups' in state:
+        return [len(group['params']) for group in state['param_groups']]
+    return {name: _group_sizes(part) for name, part in state.items()}

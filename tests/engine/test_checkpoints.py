@@ -338,3 +338,13 @@ def test_a_translators_weights_are_checked_too():
 def test_checkpoints_have_the_names_by_which_they_are_found(key):
     with pytest.raises(InputError, match=rf'checkpoint\.{key}: .*--work-dir'):
         AtomicCheckpointHook(by_epoch=False, **{key: 'it_{}.pth'})
+
+
+def test_the_state_of_another_optimiser_is_not_resumed(tmp_path):
+    run(tmp_path, 'whole')
+    path = tmp_path / 'iter_4.pth'
+    checkpoint = torch.load(path, weights_only=False)
+    checkpoint['optimizer']['param_groups'][0]['params'].pop()
+    torch.save(checkpoint, path)
+    with pytest.raises(InputError, match='its optimiser has other parameters'):
+        run(tmp_path, 'other optimiser', resume=True, iters=6)
