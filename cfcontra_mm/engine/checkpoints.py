@@ -333,9 +333,9 @@ def _check_optimizer(runner: Runner, checkpoint: dict) -> None:
     theirs, ours = checkpoint.get('optimizer'), runner.optim_wrapper.state_dict()
     if _group_sizes(theirs) != _group_sizes(ours):
         raise InputError(
-            f'{name}: its optimiser has other parameters than the network has; start a '
-            f'new run from its weights, with --cfg-options load_from={name} and another '
-            '--work-dir'
+            f'{name}: its optimiser has other parameters than the network has; start '
+            f'a new run from its weights, with --cfg-options load_from={name} and '
+            'another --work-dir'
         )
 
 
