@@ -240,12 +240,11 @@ class AtomicCheckpointHook(CheckpointHook):
     """
 
     def __init__(self, **kwargs: Any) -> None:
-        for key in {'filename_tmpl', 'out_dir', 'backend_args'} & kwargs.keys():
-            raise InputError(
-                f'default_hooks.checkpoint.{key}: a training resumes from iter_N.pth '
-                'in its work dir; remove it, and choose the folder with --work-dir'
-            )
         super().__init__(backend_args=dict(backend='local_atomic'), **kwargs)
+        if self.out_dir is not None:
+            raise _misplaced('out_dir')
+        if self.filename_tmpl not in ('iter_{}.pth', 'epoch_{}.pth'):
+            raise _misplaced('filename_tmpl')
         self._digest = ''
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
@@ -325,6 +324,13 @@ class AtomicCheckpointHook(CheckpointHook):
             return None
         name = self.filename_tmpl.format(oldest)
         return self.file_backend.join_path(self.out_dir, name)
+
+
+def _misplaced(key: str) -> InputError:
+    return InputError(
+        f'default_hooks.checkpoint.{key}: a training resumes from iter_N.pth in its '
+        'work dir; remove it, and choose the folder with --work-dir'
+    )
 
 
 def _check_optimizer(runner: Runner, checkpoint: dict) -> None:

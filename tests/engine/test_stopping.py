@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from cfcontra_mm.contract.test_resume import different, state
+from cfcontra_mm.engine.stopping import SIGNALS
 from cfcontra_mm.engine.training_log import read_curves
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.files import locked
@@ -59,7 +60,14 @@ def start(words, log):
             stderr=subprocess.STDOUT,
             env=environment,
             start_new_session=True,
+            # Whoever started the tests may ignore signals, which is inherited.
+            preexec_fn=heed_signals,
         )
+
+
+def heed_signals():
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
 
 
 def wait_for(process, log, text):
