@@ -23,12 +23,23 @@ from cfcontra_mm.values import Text
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
-STARTED_BY = {
-    'pytorch': ('RANK', 'tools/dist_train.sh or torchrun'),
-    'slurm': ('SLURM_PROCID', 'tools/slurm_train.sh or srun'),
-    'mpi': ('OMPI_COMM_WORLD_RANK', 'mpirun'),
+RANK_VARIABLES = {
+    'pytorch': ('RANK', 'WORLD_SIZE', 'LOCAL_RANK'),
+    'slurm': ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
+    'mpi': (
+        'OMPI_COMM_WORLD_RANK',
+        'OMPI_COMM_WORLD_SIZE',
+        'OMPI_COMM_WORLD_LOCAL_RANK',
+    ),
 }
-"""A variable that each launcher sets, and what starts it."""
+"""Variables of a launcher for rank, number of processes and local rank."""
+
+STARTED_BY = {
+    'pytorch': 'tools/dist_train.sh or torchrun',
+    'slurm': 'tools/slurm_train.sh or srun',
+    'mpi': 'mpirun',
+}
+"""What starts each launcher."""
 
 USER_ERRORS = re.compile(
     'is not in the .* registry|unexpected keyword argument|missing .* required'
@@ -293,11 +304,12 @@ class _Launcher(argparse.Action):
         option_string: str | None = None,
     ) -> None:
         """Set the launcher."""
-        variable, starter = STARTED_BY.get(str(values), (None, ''))
-        if variable is not None and variable not in os.environ:
+        name = str(values)
+        variable = RANK_VARIABLES.get(name, ('',))[0]
+        if variable and variable not in os.environ:
             parser.error(
-                f'--launcher {values}: {variable} is not set; start with {starter}, or '
-                'leave the option out'
+                f'--launcher {name}: {variable} is not set; start with '
+                f'{STARTED_BY[name]}, or leave the option out'
             )
         setattr(namespace, self.dest, values)
 

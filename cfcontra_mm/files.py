@@ -80,6 +80,11 @@ def _as_text(cell: str) -> str:
     return cell
 
 
+def is_within(path: str | Path, folder: str | Path) -> bool:
+    """Tell whether a path leads to a folder or below it, through links too."""
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+
+
 def file_name(text: str) -> str:
     """Replace by dashes what a file name should not contain."""
     return re.sub(r'[^\w.-]+', '-', text)

@@ -57,9 +57,8 @@ def check_data(cfg: Config) -> str:
 
     The header of every image and label is read, and at most ``SAMPLED_LABELS`` images
     and labels of each data set are decoded, as in training; target training labels
-    never. The
-    report of data that passed is kept in ``$XDG_CACHE_HOME/cfcontra_mm`` until the
-    settings of the data or a file change.
+    never. The report of data that passed is kept in ``$XDG_CACHE_HOME/cfcontra_mm``
+    until the settings of the data or a file change.
 
     Args:
         cfg: The config, after ``apply_folders``.

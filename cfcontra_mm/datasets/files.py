@@ -12,6 +12,7 @@ from mmengine.logging import print_log
 from mmseg.datasets import BaseSegDataset
 
 from cfcontra_mm.errors import InputError
+from cfcontra_mm.files import is_within
 
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg')
 
@@ -85,7 +86,7 @@ def _walk(folder: str) -> Iterator[os.DirEntry]:
 
 def _leads_up(entry: os.DirEntry) -> bool:
     """Tell whether a link points to a folder above it, which would never end."""
-    return entry.is_symlink() and _is_within(osp.dirname(entry.path), entry.path)
+    return entry.is_symlink() and is_within(osp.dirname(entry.path), entry.path)
 
 
 def _is_file(entry: os.DirEntry) -> bool:
@@ -186,7 +187,7 @@ class PairedFiles(BaseSegDataset):
         found = [
             (self._name(file), osp.join(folder, file)) for file in listing.left_out
         ]
-        if labels and _is_within(self.data_prefix['seg_map_path'], folder):
+        if labels and is_within(self.data_prefix['seg_map_path'], folder):
             found = []  # other label files of the data set
         known = {*images, *self.unpaired, *(name for name, _ in found)}
         lost = [path for name, path in found if name not in images]
@@ -230,9 +231,3 @@ def _check_all_there(
             f'of {len(names)} are missing); complete the download or remove their '
             'counterparts'
         )
-
-
-def _is_within(path: str, folder: str) -> bool:
-    return osp.join(osp.realpath(path), '').startswith(
-        osp.join(osp.realpath(folder), '')
-    )

@@ -8,7 +8,6 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from torch import Tensor
 
 from cfcontra_mm.config.checks import Source, check_values
 from cfcontra_mm.config.ranges import is_integer
+from cfcontra_mm.datasets.folders import nested_dicts
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.models.weights import TRUST, weights_of
 from cfcontra_mm.plugins import GROUP
@@ -107,7 +107,7 @@ def _check_values(config: dict, checkpoint: dict, name: str) -> None:
     check_values(kept, Source(name, name, ()))
     state = [v for v in weights_of(checkpoint).values() if isinstance(v, Tensor)]
     largest = max((n for weight in state for n in weight.shape), default=None)
-    for part in _dicts(kept['model']) if largest is not None else ():
+    for part in nested_dicts(kept['model']) if largest is not None else ():
         for key, value in part.items():
             sizes = value if isinstance(value, list | tuple) else [value]
             if SIZES.search(key) and any(is_integer(n) and n > largest for n in sizes):
@@ -154,7 +154,7 @@ def _check_scope(scope: object) -> None:
 
 
 def _check_pipeline(steps: object) -> None:
-    for step in _dicts(steps):
+    for step in nested_dicts(_without_start(steps)):
         if step.get('type') not in TRANSFORMS:
             raise ValueError(f'transform {step.get("type")}')
         _check_scope(step.get('_scope_'))
@@ -162,7 +162,7 @@ def _check_pipeline(steps: object) -> None:
 
 
 def _check_model(model: object) -> None:
-    for part in _dicts(model):
+    for part in nested_dicts(_without_start(model)):
         if 'type' in part and not _is_registered(part['type']):
             raise ValueError(f'type {part["type"]}')
         _check_scope(part.get('_scope_'))
@@ -177,20 +177,10 @@ def _is_registered(kind: object) -> bool:
     return any(registry.get(kind) is not None for registry in registries)
 
 
-def _dicts(value: object) -> Iterator[dict[str, Any]]:
-    """Give all dicts of nested values, without those of the start."""
-    if isinstance(value, dict):
-        yield value
-        value = [value[key] for key in value if key not in START]
-    if isinstance(value, list | tuple):
-        for item in value:
-            yield from _dicts(item)
-
-
 def _check_files(part: dict[str, Any]) -> None:
     """Refuse an argument that names a file: what reads it may run what it holds."""
     for key, value in part.items():
-        if key in START or not isinstance(value, str):
+        if not isinstance(value, str):
             continue
         if '/' in value or '\\' in value or Path(value).exists():
             raise ValueError(f'{key} names the file {value}')

@@ -9,7 +9,6 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
-import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import get_world_size, is_main_process
@@ -29,7 +28,7 @@ from cfcontra_mm.models.parts import PARTS
 from cfcontra_mm.models.weights import read_checkpoint, trust_files, weights_of
 
 from .checkpoint_config import checkpoint_config
-from .finite_losses import check_before_saving
+from .finite_losses import check_before_saving, not_finite
 
 PREDICTING = tuple(f'{part}.' for part in PARTS)
 """Prefixes of the weights that a prediction depends on."""
@@ -101,8 +100,7 @@ def check_finite(state_dict: Mapping[str, Tensor], name: str) -> None:
     Raises:
         InputError: Some are not.
     """
-    bad = [k for k, v in state_dict.items() if not torch.isfinite(v).all()]
-    if bad:
+    if bad := not_finite(state_dict):
         raise InputError(
             f'{name}: {len(bad)} weights are not finite, such as {bad[0]}; choose an '
             'earlier checkpoint'
@@ -326,6 +324,14 @@ class AtomicCheckpointHook(CheckpointHook):
         return self.file_backend.join_path(self.out_dir, name)
 
 
+def new_run_from(name: str | Path) -> str:
+    """Return the advice about a checkpoint of which only the weights are of use."""
+    return (
+        f'start a new run from its weights, with --cfg-options load_from={name} and '
+        'another --work-dir'
+    )
+
+
 def _misplaced(key: str) -> InputError:
     return InputError(
         f'default_hooks.checkpoint.{key}: a training resumes from iter_N.pth in its '
@@ -339,9 +345,8 @@ def _check_optimizer(runner: Runner, checkpoint: dict) -> None:
     theirs, ours = checkpoint.get('optimizer'), runner.optim_wrapper.state_dict()
     if _group_sizes(theirs) != _group_sizes(ours):
         raise InputError(
-            f'{name}: its optimiser has other parameters than the network has; start '
-            f'a new run from its weights, with --cfg-options load_from={name} and '
-            'another --work-dir'
+            f'{name}: its optimiser has other parameters than the network has; '
+            f'{new_run_from(name)}'
         )
 
 

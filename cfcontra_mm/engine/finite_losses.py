@@ -131,10 +131,7 @@ class FiniteLossHook(Hook):
         self.check(runner)
         if self.last is None:
             return
-        state = unwrapped(runner.model).state_dict()
-        floats = {k: v for k, v in state.items() if v.is_floating_point()}
-        finite = torch.stack([v.isfinite().all() for v in floats.values()]).tolist()
-        bad = [k for k, is_finite in zip(floats, finite, strict=True) if not is_finite]
+        bad = not_finite(unwrapped(runner.model).state_dict())
         if bad:
             what = f'{len(bad)} weights not finite after its step, such as {bad[0]}'
             self._stop(runner, self.last, what)
@@ -178,6 +175,19 @@ def check_before_saving(runner: Runner) -> None:
     for hook in runner.hooks:
         if isinstance(hook, FiniteLossHook):
             hook.check_weights(runner)
+
+
+def not_finite(state_dict: Mapping[str, Tensor]) -> list[str]:
+    """Return the names of the weights that are not finite; wait for the device once.
+
+    Args:
+        state_dict: Weights by name, on one device.
+    """
+    if not state_dict:
+        return []
+    finite = torch.stack([weight.isfinite().all() for weight in state_dict.values()])
+    flags = zip(state_dict, finite.tolist(), strict=True)
+    return [name for name, is_finite in flags if not is_finite]
 
 
 def stacked(values: Mapping[str, Tensor | float]) -> Tensor:

@@ -11,7 +11,7 @@ from mmseg.models import BaseSegmentor
 from PIL import Image
 
 from cfcontra_mm.errors import InputError
-from cfcontra_mm.files import whole_file
+from cfcontra_mm.files import is_within, whole_file
 from cfcontra_mm.images import read_image
 from cfcontra_mm.models.export import plain_pipeline
 from cfcontra_mm.old_names import old_attributes
@@ -52,7 +52,7 @@ def _targets(source: Path, out: Path) -> dict[Path, Path]:
     found = sorted(p for p in source.rglob('*') if p.suffix.lower() in SUFFIXES)
     # A process that was killed may have left a hidden part of a file.
     found = [p for p in found if not p.name.startswith('.')]
-    if _is_within(out, source):
+    if is_within(out.resolve().parent, source):
         found = [p for p in found if not _is_output(p, out)]
     if not found:
         raise InputError(f'{source}: no image in it ({", ".join(SUFFIXES)})')
@@ -68,17 +68,13 @@ def _targets(source: Path, out: Path) -> dict[Path, Path]:
     return targets
 
 
-def _is_within(path: Path, folder: Path) -> bool:
-    return folder.resolve() in path.resolve().parents
-
-
 def _is_output(path: Path, out: Path) -> bool:
     """Tell whether an earlier run wrote an image into a subfolder, ``out``.
 
     Raises:
         InputError: It lies there, but is none of the two files of an image.
     """
-    if not _is_within(path, out):
+    if not is_within(path.resolve().parent, out):
         return False
     if path.stem.endswith(OVERLAY) or _overlay(path.with_suffix('')).exists():
         return True

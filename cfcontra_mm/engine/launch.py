@@ -17,7 +17,7 @@ from cfcontra_mm.config import open_config, refuse_study, run_name
 from cfcontra_mm.datasets.check_data import check_data
 from cfcontra_mm.datasets.folders import apply_folders
 from cfcontra_mm.errors import InputError
-from cfcontra_mm.files import locked
+from cfcontra_mm.files import is_within, locked
 from cfcontra_mm.old_names import old_attributes
 
 from .amp import enable_amp
@@ -219,9 +219,9 @@ def _check_output(cfg: Config) -> None:
     evaluators = evaluators if isinstance(evaluators, list) else [evaluators]
     dataset = cfg.test_dataloader.dataset
     for folder in (dataset.get('data_prefix') or {}).values():
-        read = Path(dataset.get('data_root') or '', folder).resolve()
+        read = Path(dataset.get('data_root') or '', folder)
         for out in filter(None, (e.get('output_dir') for e in evaluators)):
-            if read in (Path(out).resolve(), *Path(out).resolve().parents):
+            if is_within(out, read):
                 raise InputError(
                     f'{out}: is or lies in a folder of the test set ({folder}); choose '
                     'another --out'

@@ -19,18 +19,8 @@ from mmengine.dist import (
 from mmengine.utils.dl_utils import set_multi_processing
 from torch.distributed import TCPStore
 
+from cfcontra_mm.command_line import RANK_VARIABLES
 from cfcontra_mm.errors import InputError
-
-RANK_VARIABLES = {
-    'pytorch': ('RANK', 'WORLD_SIZE', 'LOCAL_RANK'),
-    'slurm': ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
-    'mpi': (
-        'OMPI_COMM_WORLD_RANK',
-        'OMPI_COMM_WORLD_SIZE',
-        'OMPI_COMM_WORLD_LOCAL_RANK',
-    ),
-}
-"""Variables of a launcher for rank, number of processes and local rank."""
 
 LOOPBACK = '127.0.0.1'
 DEFAULT_PORT, PORTS = 29500, 20000

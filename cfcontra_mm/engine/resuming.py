@@ -18,7 +18,7 @@ from cfcontra_mm.errors import InputError
 from cfcontra_mm.models.weights import read_checkpoint, weights_of
 
 from .checkpoint_config import literal_config
-from .checkpoints import check_finite
+from .checkpoints import check_finite, new_run_from
 
 COMPARED = (
     *('model', 'train_dataloader', 'train_cfg', 'optim_wrapper'),
@@ -44,13 +44,16 @@ HARMLESS = (
 STATE = ('state_dict', 'optimizer', 'message_hub', 'meta')
 """What a checkpoint must hold to resume from."""
 
+CHECKPOINT = re.compile(r'iter_(\d+)\.pth')
+"""Names of checkpoints, with the iteration."""
+
 LOG_FOLDER = re.compile(r'\d{8}_\d{6}')
 """Names of the folders in which MMEngine logs, one for each start."""
 
 
 def checkpoints_in(work_dir: Path) -> list[Path]:
     """Return the checkpoints of a work dir by their names, the newest first."""
-    found = [(re.fullmatch(r'iter_(\d+)\.pth', p.name), p) for p in work_dir.glob('*')]
+    found = [(CHECKPOINT.fullmatch(path.name), path) for path in work_dir.glob('*')]
     numbered = [(int(match[1]), path) for match, path in found if match]
     return [path for _, path in sorted(numbered, reverse=True)]
 
@@ -63,8 +66,9 @@ def newest_checkpoint(work_dir: Path) -> Path | None:
     Raises:
         InputError: There are checkpoints, but none is whole.
     """
-    lost = _gone(work_dir)
-    for path in checkpoints_in(work_dir):
+    found = checkpoints_in(work_dir)
+    lost = _gone(work_dir, found)
+    for path in found:
         try:
             _check_whole(path)
         except InputError as error:
@@ -91,14 +95,13 @@ def _check_whole(path: Path) -> None:
         raise InputError(f'{path}: is of iteration {iteration}; give it its own name')
 
 
-def _gone(work_dir: Path) -> list[str]:
+def _gone(work_dir: Path, found: list[Path]) -> list[str]:
     """Return what is wrong with the checkpoint that ``last_checkpoint`` names."""
     pointer = work_dir / 'last_checkpoint'
     # By its name: the pointer holds a path, but folders may be moved.
     text = pointer.read_text(errors='replace').strip() if pointer.is_file() else ''
     last = work_dir / Path(text).name
-    known = [path.name for path in checkpoints_in(work_dir)]
-    if not re.fullmatch(r'iter_\d+\.pth', last.name) or last.name in known:
+    if not CHECKPOINT.fullmatch(last.name) or last in found:
         return []
     return [f'{last}: no such checkpoint file']
 
@@ -116,10 +119,7 @@ def check_resume(path: str | Path, cfg: Config, ranks: int) -> None:
             the weights depend on has changed; the message names it.
     """
     checkpoint = read_checkpoint(path)
-    way_out = (
-        f'start a new run from its weights, with --cfg-options load_from={path} and '
-        'another --work-dir'
-    )
+    way_out = new_run_from(path)
     absent = [key for key in STATE if not isinstance(checkpoint.get(key), dict)]
     if absent or type(checkpoint['meta'].get('iter')) is not int:
         what = ', '.join(absent) or 'meta.iter'

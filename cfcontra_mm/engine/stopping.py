@@ -109,8 +109,7 @@ def stop_if_asked(message: str) -> None:
         Stopped: A signal has come.
     """
     if _signals.number:
-        name = signal.Signals(_signals.number).name
-        raise Stopped(_signals.number, f'stopped by {name}: {message}')
+        raise Stopped(_signals.number, f': {message}')
 
 
 @HOOKS.register_module()
@@ -181,11 +180,10 @@ class StopHook(Hook):
         _save(runner, iteration)
         barrier()
         last = runner.message_hub.runtime_info.get('last_ckpt')
-        name = signal.Signals(number).name
         raise Stopped(
             number,
-            f'stopped by {name} after iteration {iteration}; the same command with '
-            f'--resume continues from {last}',
+            f' after iteration {iteration}; the same command with --resume continues '
+            f'from {last}',
         )
 
 

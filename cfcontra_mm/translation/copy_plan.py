@@ -15,6 +15,7 @@ from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
 from cfcontra_mm.errors import InputError
+from cfcontra_mm.files import is_within
 
 from .copy_folder import FORMATS
 
@@ -126,7 +127,7 @@ def _layout(dataset: BaseSegDataset, out: Path) -> tuple[Path, dict[str, Path]]:
     beside = {
         entry.name: entry
         for entry in sorted(root.iterdir())
-        if entry.is_dir() and entry.name != own.parts[0] and not _is_within(out, entry)
+        if entry.is_dir() and entry.name != own.parts[0] and not is_within(out, entry)
     }
     return own, beside
 
@@ -140,13 +141,9 @@ def _label_link(dataset: BaseSegDataset, image_folder: str) -> dict[str, Path]:
     return {f'{name}_labels' if name == image_folder else name: Path(folder)}
 
 
-def _is_within(path: str | Path, folder: str | Path) -> bool:
-    return Path(path).resolve().is_relative_to(Path(folder).resolve())
-
-
 def _check_paths(out: Path, folders: list[str], images: Iterable[str]) -> None:
     for folder in folders:
-        if _is_within(out, folder):
+        if is_within(out, folder):
             raise InputError(
                 f'{out}: --out lies in {folder}, which is read; choose another folder'
             )

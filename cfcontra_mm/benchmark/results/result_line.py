@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from cfcontra_mm.config.ranges import is_integer
+
 Check = Callable[[Any], bool]
 
 
@@ -15,19 +17,15 @@ def _text(value: Any) -> bool:
     return isinstance(value, str)
 
 
-def _integer(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
 def _count(value: Any) -> bool:
-    return _integer(value) and value >= 0
+    return is_integer(value) and value >= 0
 
 
 def _number(value: Any) -> bool:
     """Accept NaN too, which is null in JSON."""
     if value is None:
         return True
-    if _integer(value):
+    if is_integer(value):
         return abs(value) < 2**63  # or it may be too large for a float
     return isinstance(value, float) and not math.isinf(value)
 
@@ -68,7 +66,7 @@ def _paths(value: Any) -> bool:
 
 FIELDS: dict[str, tuple[Check, str]] = {
     'row': (_text, 'a name'),
-    'seed': (_integer, 'a whole number'),
+    'seed': (is_integer, 'a whole number'),
     'identity': (_text, 'a config hash'),
     'config': (_text, 'a path'),
     'error': (_text, 'a message'),

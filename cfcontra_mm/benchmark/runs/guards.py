@@ -78,7 +78,7 @@ def terminable() -> Iterator[None]:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    raise Stopped(number, f'stopped by {signal.Signals(number).name}')
+    raise Stopped(number)
 
 
 def exit_status(stop: KeyboardInterrupt) -> int:

@@ -11,6 +11,7 @@ from pprint import pformat
 from typing import Any
 
 from cfcontra_mm.benchmark.results.sources import changed_file
+from cfcontra_mm.engine.resuming import checkpoints_in
 from cfcontra_mm.engine.training_log import read_curves
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.files import write_whole
@@ -80,12 +81,12 @@ class Step(ABC):
 
         Whether it is whole, the training itself finds out when it resumes.
         """
-        return max(self.work_dir.glob('iter_[0-9]*.pth'), key=_number, default=None)
+        return next(iter(checkpoints_in(self.work_dir)), None)
 
     def iteration(self) -> int:
         """Return the iteration of the newest checkpoint, 0 before the first."""
         checkpoint = self.last_checkpoint()
-        return _number(checkpoint) if checkpoint else 0
+        return int(checkpoint.stem.removeprefix('iter_')) if checkpoint else 0
 
     def training(self, tools: Path, *arguments: str) -> dict[str, list[str]]:
         """Return the command that starts or resumes the training, {} if finished."""
@@ -144,12 +145,6 @@ class Step(ABC):
         Raises:
             InputError: The result is missing or unusable.
         """
-
-
-def _number(checkpoint: Path) -> int:
-    """Return the iteration of a checkpoint, which MMEngine names ``iter_N.pth``."""
-    number = checkpoint.stem.removeprefix('iter_')
-    return int(number) if number.isdecimal() else 0
 
 
 def config_text(settings: Mapping[str, Any], origin: str) -> str:
