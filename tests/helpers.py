@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,7 @@ __all__ = [
     'build_method',
     'build_optimizer',
     'case_of',
+    'grid_place',
     'labelled_split',
     'leaves',
     'merged',
@@ -81,6 +83,11 @@ def begin_centers(model: UDASegmentor, data: dict) -> None:
     for domain in ('source', 'target'):
         model.accumulate_centers(domain, domain_inputs(batch, domain))
         move_centers(model.class_centers)
+
+
+def grid_place(cell: int, cells: int, pixels: int) -> int:
+    """The pixel at which feature number `cell` of a row of `cells` lies."""
+    return round(Fraction(cell * (pixels - 1), max(cells - 1, 1)))
 
 
 def labelled_split(root: Path, palette: dict[str, list[int]]) -> str:

@@ -70,7 +70,7 @@ def test_the_tables_methods_have_the_config(file):
 
 @pytest.mark.parametrize('file', FILES)
 def test_methods_differ_in_nothing_but_the_method(file):
-    base = shared('source_only', file)
+    base = shared('minent', file)
     assert len(base) > 100
     for folder in method_folders(file):
         found, own = shared(folder, file), own_settings(folder, file)

@@ -16,8 +16,8 @@ FILES = sorted((ROOT / PACKAGE).rglob('*.py'))
 STOREYS = [
     {'ground', 'config'},
     {'losses'},
-    {'models', 'datasets', 'toystreets', 'evaluation'},
-    {'translation'},
+    {'models', 'datasets', 'toystreets'},
+    {'translation', 'evaluation'},
     {'methods'},
     {'engine'},
     {'analysis', 'benchmark.study', 'benchmark.results'},

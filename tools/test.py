@@ -30,6 +30,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--tta', action='store_true', help='average over test-time augmentations'
     )
+    parser.add_argument(
+        '--statistics',
+        choices=('target', 'running', 'both'),
+        help='statistics of batch normalisation: estimated on target training images, '
+        "those of the training, or the config's and the others too",
+    )
     add_run_arguments(parser)
     return parser.parse_args()
 
@@ -39,7 +45,7 @@ def main() -> None:
     args = parse_args()
     needs = ('model', 'test_dataloader', 'test_cfg', 'test_evaluator')
     cfg = setup_config(args, needs)
-    test(cfg, args.checkpoint, args.out, args.show_dir, args.tta)
+    test(cfg, args.checkpoint, args.out, args.show_dir, args.tta, args.statistics)
 
 
 if __name__ == '__main__':

@@ -21,13 +21,13 @@ from mmseg.datasets import BaseSegDataset
 from mmseg.models import BaseSegmentor
 from sklearn.manifold import TSNE
 from torch import Tensor
-from torch.nn.functional import interpolate, normalize
+from torch.nn.functional import normalize
 
 from cfcontra_mm.datasets import DomainDataset
 from cfcontra_mm.domains import DOMAINS
 from cfcontra_mm.engine.checkpoints import check_weights, load_state_dict
 from cfcontra_mm.errors import InputError
-from cfcontra_mm.models.class_centers import class_sums
+from cfcontra_mm.models.class_centers import class_sums, labels_on_grid
 from cfcontra_mm.models.weights import read_checkpoint, weights_of
 
 from .feature_map import Features
@@ -163,8 +163,8 @@ def pixel_features(model: BaseSegmentor, item: dict[str, Any]) -> tuple[Tensor, 
     batch = dict(inputs=[item['inputs']], data_samples=[item['data_samples']])
     images = model.data_preprocessor(batch, training=False)['inputs']
     features = model.embed(model.extract_feat(images))
-    label = item['data_samples'].gt_sem_seg.data[None].float()
-    label = interpolate(label, features.shape[2:]).flatten().long()
+    label = item['data_samples'].gt_sem_seg.data
+    label = labels_on_grid(label, features.shape[2:]).flatten().long()
     pixels = features.permute(0, 2, 3, 1).flatten(0, 2)
     return normalize(pixels.float(), dim=1).cpu(), label
 

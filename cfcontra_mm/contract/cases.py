@@ -74,7 +74,8 @@ class Case:
         """Return the config of the method on the network, with ToyStreets as data."""
         for module in self.modules:
             importlib.import_module(module)
-        cfg = open_config(configs_folder() / 'source_only' / CONFIG)
+        # The pair's own statistics, so that a resume restores both kinds.
+        cfg = open_config(configs_folder() / 'adabn' / CONFIG)
         network = open_config(NETWORKS / f'{self.network}.py').model
         own = open_config(self.config) if self.config else Config(dict(model={}))
         settings = {k: v for k, v in own.model.items() if k not in NETWORK_PARTS}

@@ -37,8 +37,8 @@ def trained(
 def state(folder: Path, iteration: int = 4) -> dict[str, object]:
     """Return every value that a checkpoint holds, by its dotted path."""
     checkpoint = torch.load(folder / f'iter_{iteration}.pth', weights_only=False)
-    kept = ('state_dict', 'optimizer', 'param_schedulers')
-    return dict(leaves({key: checkpoint[key] for key in kept}))
+    kept = ('state_dict', 'running_statistics', 'optimizer', 'param_schedulers')
+    return dict(leaves({key: checkpoint.get(key) for key in kept}))
 
 
 def different(first: dict[str, object], second: dict[str, object]) -> list[str]:

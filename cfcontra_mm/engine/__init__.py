@@ -14,6 +14,7 @@ from .hooks import (
 from .joint_optim import JointOptimWrapper, JointOptimWrapperConstructor
 from .memory_bank import MemoryBankHook
 from .schedule import InverseTimeLR
+from .statistics import StatisticsHook
 from .step import domain_step
 from .stopping import StopHook
 
@@ -27,6 +28,7 @@ __all__ = [
     'MeanLossesHook',
     'MemoryBankHook',
     'MissedValidationHook',
+    'StatisticsHook',
     'StopHook',
     'SyncStatisticsHook',
     'ValidationRandomStateHook',

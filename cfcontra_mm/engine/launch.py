@@ -177,7 +177,12 @@ def _resume(cfg: Config, resume: str, ranks: int) -> Path | None:
 
 
 def test(
-    cfg: Config, checkpoint: str, out: str | None, show_dir: str | None, tta: bool
+    cfg: Config,
+    checkpoint: str,
+    out: str | None,
+    show_dir: str | None,
+    tta: bool,
+    statistics: str | None,
 ) -> None:
     """Measure a checkpoint on the test data.
 
@@ -187,6 +192,8 @@ def test(
         out: Folder for the predictions, PNGs of class indices.
         show_dir: Folder for images with the prediction painted over.
         tta: Whether to average over the config's test-time augmentations.
+        statistics: ``'target'`` or ``'running'`` instead of the config's; ``'both'`` to
+            measure under the others too. See :class:`.statistics.StatisticsHook`.
 
     Raises:
         InputError: The checkpoint does not exist, or the config has no test-time
@@ -198,8 +205,9 @@ def test(
         evaluators = cfg.test_evaluator
         first = evaluators[0] if isinstance(evaluators, list) else evaluators
         folder = _image_folder(cfg.test_dataloader.dataset)
-        first.update(output_dir=out, image_folder=folder, keep_results=True)
+        first.update(output_dir=out, image_folder=folder)
     _check_output(cfg)
+    _set_statistics(cfg, statistics)
     if show_dir:
         cfg.default_hooks.visualization = dict(type='SegVisualizationHook', draw=True)
         cfg.visualizer.save_dir = show_dir
@@ -211,6 +219,16 @@ def test(
         cfg.model = dict(cfg.tta_model, module=cfg.model)
     with deaf_children():
         Runner.from_cfg(cfg).test()
+
+
+def _set_statistics(cfg: Config, statistics: str | None) -> None:
+    # A config of an earlier version has no such hook.
+    default = dict(type='StatisticsHook', statistics='running', num_images=200)
+    hook = cfg.default_hooks.setdefault('statistics', default)
+    if statistics == 'both':
+        hook.compare = True
+    elif statistics is not None:
+        hook.statistics = statistics
 
 
 def _check_output(cfg: Config) -> None:

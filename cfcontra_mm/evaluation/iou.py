@@ -36,16 +36,17 @@ def prediction_name(image: str, folder: str | None) -> str:
 class DomainIoUMetric(IoUMetric):
     """mmseg's ``IoUMetric`` with the IoU of each class and of subsets of classes.
 
-    If predictions are kept, ``per_image.npz`` is written beside them: ``names`` of the
-    N images, ``classes`` (C,), and the pixels of each image and class as
-    ``intersection`` and ``union``, int64 (N, C), so that a mean can be resampled over
-    images.
+    If predictions are kept, ``per_image.npz`` is written beside them, or to ``counts``:
+    ``names`` of the N images, ``classes`` (C,), and the pixels of each image and class
+    as ``intersection`` and ``union``, int64 (N, C), so that a mean can be resampled
+    over images.
 
     Args:
         subsets: Names of the classes of each further mean, by the mean's name: papers
             on SYNTHIA score 16 and 13 of the 19 classes.
         output_dir: Folder for the predictions, PNGs of class indices.
         image_folder: Folder of the images, whose subfolders the predictions keep.
+        counts: File for the pixel counts; by default beside the predictions.
         **kwargs: As for ``IoUMetric``.
     """
 
@@ -54,10 +55,14 @@ class DomainIoUMetric(IoUMetric):
         subsets: dict[str, Sequence[str]] | None = None,
         output_dir: str | None = None,
         image_folder: str | None = None,
+        counts: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.predictions = None if output_dir is None else Path(output_dir)
+        if counts is None and self.predictions is not None:
+            counts = str(self.predictions / PER_IMAGE)
+        self.counts = counts and Path(counts)
         self.image_folder = image_folder
         self.image_of: dict[str, str] = {}
         self.subsets = subsets or {}
@@ -122,9 +127,9 @@ class DomainIoUMetric(IoUMetric):
             np.stack([row[column] for row in results]).astype(np.int64)
             for column in (0, 1)
         )
-        if self.predictions is not None:
+        if self.counts:
             names = [name for *_, name in results]
-            self._write_per_image(self.predictions, names, intersection, union)
+            _write_counts(self.counts, self.dataset_meta, names, intersection, union)
         with np.errstate(invalid='ignore'):
             iou = 100 * intersection.sum(0) / union.sum(0)
         by_class = dict(zip(self.dataset_meta['classes'], iou.tolist(), strict=True))
@@ -133,20 +138,21 @@ class DomainIoUMetric(IoUMetric):
             metrics[name] = round(float(mean), 2)
         return metrics | {f'IoU.{c}': round(v, 2) for c, v in by_class.items()}
 
-    def _write_per_image(
-        self,
-        folder: Path,
-        names: Sequence[str],
-        intersection: np.ndarray,
-        union: np.ndarray,
-    ) -> None:
-        stems = [PurePath(name).name for name in names]
-        with whole_file(folder / PER_IMAGE) as temporary:
-            np.savez_compressed(
-                temporary,
-                # Short names if they are unique, as results before had.
-                names=stems if len({*stems}) == len({*names}) else names,
-                classes=self.dataset_meta['classes'],
-                intersection=intersection,
-                union=union,
-            )
+
+def _write_counts(
+    path: Path,
+    meta: dict,
+    names: Sequence[str],
+    intersection: np.ndarray,
+    union: np.ndarray,
+) -> None:
+    stems = [PurePath(name).name for name in names]
+    with whole_file(path) as temporary:
+        np.savez_compressed(
+            temporary,
+            # Short names if they are unique, as results before had.
+            names=stems if len({*stems}) == len({*names}) else names,
+            classes=meta['classes'],
+            intersection=intersection,
+            union=union,
+        )

@@ -1,5 +1,6 @@
 """The methods, one per file; ``base`` holds the contract that they keep."""
 
+from .adabn import AdaBN
 from .adaptsegnet import AdaptSegNet
 from .advent import AdvEnt
 from .base import DomainInputs, DomainView, UDASegmentor
@@ -12,6 +13,7 @@ from .source_only import SourceOnly
 __all__ = [
     'CLAN',
     'DACS',
+    'AdaBN',
     'AdaptSegNet',
     'AdvEnt',
     'CFContra',

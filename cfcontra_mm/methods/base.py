@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.models.copied_weights import SegmentorCopy
+from cfcontra_mm.models.normalisation import batch_statistics, has_batch_statistics
 from cfcontra_mm.models.supervision import supervised_loss
 from cfcontra_mm.old_names import old_attributes
 
@@ -237,12 +238,25 @@ class UDASegmentor(EncoderDecoder):
     def predict(
         self, inputs: Tensor, data_samples: list[SegDataSample] | None = None
     ) -> list[SegDataSample]:
-        """Predict as mmseg does; add :meth:`measured_maps` to those of whole images."""
+        """Predict as mmseg does.
+
+        To predictions of whole images, :meth:`measured_maps` and :meth:`training_maps`
+        are added.
+        """
         if data_samples is None or self.test_cfg['mode'] != 'whole':
             return super().predict(inputs, data_samples)
         with self._recording_features() as recorded:
             predictions = super().predict(inputs, data_samples)
-        measured = self.measured_maps(recorded[-1]) if recorded else {}
+        if not recorded:
+            return predictions
+        if has_batch_statistics(self):  # being estimated, also those of the embedding
+            self.embed(recorded[-1])
+            return predictions
+        measured = self.measured_maps(recorded[-1])
+        if type(self).training_maps is not UDASegmentor.training_maps:
+            with batch_statistics(self):
+                view = self.view(DomainInputs(inputs, None, data_samples))
+                measured |= self.training_maps(view)
         for name, maps in measured.items():
             for sample, image_map in zip(predictions, maps, strict=True):
                 sample.set_data({name: PixelData(data=image_map)})
@@ -264,6 +278,15 @@ class UDASegmentor(EncoderDecoder):
         others = head_logits(self.auxiliary_head, features, scores.shape[2:])
         same = scores.argmax(dim=1, keepdim=True) == others.argmax(dim=1, keepdim=True)
         return dict(head_agreement=same)
+
+    def training_maps(self, view: DomainView) -> dict[str, Tensor]:
+        """Compute maps (N, 1, h, w) of what training makes, such as pseudo-labels.
+
+        Args:
+            view: Forward pass of the images to predict, normalised by their own
+                statistics as in training.
+        """
+        return {}
 
     def embed(self, features: tuple[Tensor, ...]) -> Tensor:
         """Return the embedding of each pixel, (N, D, h, w): the deepest features.

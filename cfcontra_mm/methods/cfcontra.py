@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,11 +12,22 @@ from torch.nn.functional import interpolate, normalize
 
 from cfcontra_mm.domains import DOMAINS
 from cfcontra_mm.errors import InputError
-from cfcontra_mm.models.class_centers import ClassCenterBank, assign_pseudo_labels
+from cfcontra_mm.models.class_centers import (
+    ClassCenterBank,
+    assign_pseudo_labels,
+    labels_on_grid,
+)
 
 from .base import DomainInputs, DomainView
 from .minent import MinEnt
 from .old_settings import apply_old_settings
+from .progress import progress
+
+CONFIDENCE = 0.9
+"""Probability from which a prediction of the classifier is a pseudo-label."""
+
+PSEUDO_LABELS = ('centers', 'classifier', 'agree')
+IGNORE = 255
 
 
 @MODELS.register_module()
@@ -45,13 +57,21 @@ class CFContra(MinEnt):
             centers, or raw features, as in the paper's code.
         cross_update: Whether each domain's features move the centers of both domains,
             as in the paper's code, or of their own, as in eqs. 16-17.
+        pseudo_labels: Where the target's labels come from: ``'centers'``, the nearest
+            source center (eqs. 10-12); ``'classifier'``, the main head's class where
+            its probability is at least 0.9; or ``'agree'``, the nearest center where
+            the main head predicts the same class.
+        start: Share of the iterations before the target has pseudo-labels, in [0, 1].
+        label_grid: ``'corners'`` to take labels where the features lie
+            (:func:`~cfcontra_mm.models.class_centers.labels_on_grid`), ``'truncated'``
+            for nearest interpolation, as in the paper's code.
         temperature: Old name of ``loss_contrast.temperature``.
         contrast_weight: Old name of ``loss_contrast.loss_weight``.
         include_positive: Old name of ``loss_contrast.include_positive``.
         **kwargs: As for :class:`MinEnt`.
 
     Raises:
-        InputError: The ``terms`` are unknown.
+        InputError: ``terms``, ``pseudo_labels`` or ``label_grid`` is unknown.
     """
 
     own_settings = ('custom_hooks', 'train_dataloader.dataset.source.data_root')
@@ -65,14 +85,18 @@ class CFContra(MinEnt):
         terms: str = 'all',
         normalize_distance: bool = True,
         cross_update: bool = False,
+        pseudo_labels: str = 'centers',
+        start: float = 0.0,
+        label_grid: str = 'corners',
         temperature: float | None = None,
         contrast_weight: float | None = None,
         include_positive: bool | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if terms not in ('all', 'intra'):
-            raise InputError(f"model.terms: must be 'all' or 'intra', not {terms!r}")
+        _check_choice('terms', terms, ('all', 'intra'))
+        _check_choice('pseudo_labels', pseudo_labels, PSEUDO_LABELS)
+        _check_choice('label_grid', label_grid, ('corners', 'truncated'))
         loss_contrast = apply_old_settings(
             'loss_contrast',
             loss_contrast,
@@ -88,6 +112,9 @@ class CFContra(MinEnt):
         self.terms = terms
         self.normalize_distance = normalize_distance
         self.cross_update = cross_update
+        self.assigned_by = pseudo_labels
+        self.start = start
+        self.label_grid = label_grid
 
     def _build_head(self, cfg: dict | None) -> tuple[nn.Module, int]:
         """Build the projection head; return it and its output channels."""
@@ -118,7 +145,7 @@ class CFContra(MinEnt):
         return (
             super().target_losses(target)
             | self._contrast('target', features, labels)
-            | {'pseudo_share': (labels != 255).float().mean()}
+            | {'pseudo_share': (labels != IGNORE).float().mean()}
         )
 
     def _contrast(
@@ -140,31 +167,96 @@ class CFContra(MinEnt):
         """Return projected features (P, D) and their labels or pseudo-labels (P,)."""
         projected = self.embed(view.features)
         pixels = projected.permute(0, 2, 3, 1).flatten(0, 2)
-        if domain == 'target':
-            return pixels, self.pseudo_labels(pixels)
-        labels = view.inputs.required_labels()[:, None].float()
-        return pixels, interpolate(labels, projected.shape[2:]).flatten().long()
+        if domain == 'source':
+            return pixels, self._source_labels(view, projected.shape[2:]).flatten()
+        labels = self._target_labels(view, projected).flatten()
+        return pixels, torch.full_like(labels, IGNORE) if self._waits() else labels
+
+    def _source_labels(self, view: DomainView, size: Sequence[int]) -> Tensor:
+        labels = view.inputs.required_labels()
+        if self.label_grid == 'truncated':
+            return interpolate(labels[:, None].float(), tuple(size))[:, 0].long()
+        return labels_on_grid(labels, size)
+
+    def _waits(self) -> bool:
+        """Tell whether the target has no pseudo-labels yet."""
+        return progress() < self.start
 
     @torch.no_grad()
-    def pseudo_labels(self, pixels: Tensor) -> Tensor:
-        """Assign pseudo-labels (P,) to features (P, D), 255 to the ambiguous ones."""
+    def _target_labels(self, view: DomainView, projected: Tensor) -> Tensor:
+        """Return the pseudo-labels of the target, (N, h, w), 255 where there is none.
+
+        Args:
+            view: Forward pass of the target.
+            projected: Its projected features, (N, D, h, w).
+        """
+        if self.assigned_by == 'classifier':
+            return _predicted(view, projected.shape[2:], CONFIDENCE)
+        labels = self._nearest_centers(projected, self.threshold)
+        if self.assigned_by == 'agree':
+            same = labels == _predicted(view, projected.shape[2:])
+            labels = labels.where(same, IGNORE)
+        return labels
+
+    def _nearest_centers(self, projected: Tensor, threshold: float) -> Tensor:
+        pixels = projected.permute(0, 2, 3, 1).flatten(0, 2)
+        labels = self.pseudo_labels(pixels, threshold)
+        return labels.view(len(projected), *projected.shape[2:])
+
+    @torch.no_grad()
+    def pseudo_labels(self, pixels: Tensor, threshold: float | None = None) -> Tensor:
+        """Label features (P, D) by the nearest source center (eqs. 10-12).
+
+        Args:
+            pixels: Projected features.
+            threshold: Instead of the method's own; below 0, no feature is ambiguous.
+
+        Returns:
+            Labels (P,), 255 where the two nearest centers are about as far.
+        """
         centers, valid = self.class_centers.of('source')
         if self.normalize_distance:
             pixels = normalize(pixels.float(), dim=1)
-        return assign_pseudo_labels(
-            pixels, normalize(centers, dim=1), valid, self.threshold
-        )
+        threshold = self.threshold if threshold is None else threshold
+        return assign_pseudo_labels(pixels, normalize(centers, dim=1), valid, threshold)
 
     @torch.no_grad()
     def accumulate_centers(self, domain: str, inputs: DomainInputs) -> None:
         """Add a batch's features to the sums of a domain's centers (eqs. 9, 13)."""
-        view = DomainView(inputs, tuple(self.extract_feat(inputs.images)), logits={})
-        features, labels = self._labelled_pixels(domain, view)
+        features, labels = self._labelled_pixels(domain, self.view(inputs))
         self.class_centers.accumulate(domain, features, labels)
 
-    def measured_maps(self, features: tuple[Tensor, ...]) -> dict[str, Tensor]:
-        """Add the pseudo-labels ``pseudo_sem_seg``, at feature size (Table 4)."""
-        projected = self.embed(features)
-        labels = self.pseudo_labels(projected.permute(0, 2, 3, 1).flatten(0, 2))
-        maps = labels.view(len(projected), 1, *projected.shape[2:])
-        return super().measured_maps(features) | dict(pseudo_sem_seg=maps)
+    @torch.no_grad()
+    def training_maps(self, view: DomainView) -> dict[str, Tensor]:
+        """Return the pseudo-labels, and what centers and classifier say everywhere.
+
+        Args:
+            view: Forward pass of target images, normalised as in training.
+
+        Returns:
+            ``pseudo_sem_seg``, and without ignored pixels ``center_sem_seg`` and
+            ``classifier_sem_seg``, (N, 1, h, w) (Table 4).
+        """
+        projected = self.embed(view.features)
+        maps = dict(
+            pseudo_sem_seg=self._target_labels(view, projected),
+            center_sem_seg=self._nearest_centers(projected, threshold=-1.0),
+            classifier_sem_seg=_predicted(view, projected.shape[2:]),
+        )
+        return {name: labels[:, None] for name, labels in maps.items()}
+
+
+def _predicted(
+    view: DomainView, size: Sequence[int], confidence: float = 0.0
+) -> Tensor:
+    """Return the main head's classes on the grid of a feature map, (N, h, w)."""
+    logits = view.logits['decode'].float()
+    on_grid = labels_on_grid(logits.flatten(0, 1), size).unflatten(0, logits.shape[:2])
+    probability, classes = on_grid.softmax(dim=1).max(dim=1)
+    return classes.where(probability >= confidence, IGNORE)
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        words = ' or '.join(map(repr, choices))
+        raise InputError(f'model.{name}: must be {words}, not {value!r}')

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import torch
-from mmengine.logging import MessageHub
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.utils import resize
 from mmseg.registry import MODELS
@@ -22,6 +21,7 @@ from cfcontra_mm.models.discriminator import FCDiscriminator
 
 from .base import DomainInputs, DomainView, UDASegmentor, head_logits
 from .old_settings import apply_old_settings
+from .progress import progress
 
 CLASSIFIERS = ('decode_1', 'decode_2')
 
@@ -188,12 +188,6 @@ def _prediction(view: DomainView) -> Tensor:
     """Compute the probabilities (N, C, H, W) of the summed classifiers."""
     first, second = (view.logits[name] for name in CLASSIFIERS)
     return (first + second).softmax(dim=1)
-
-
-def progress() -> float:
-    """Return the completed share of the training, in [0, 1); 0 outside training."""
-    hub = MessageHub.get_current_instance()
-    return hub.get_info('iter', 0) / hub.get_info('max_iters', 1)
 
 
 def damping() -> float:

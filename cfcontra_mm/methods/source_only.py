@@ -11,3 +11,6 @@ class SourceOnly(UDASegmentor):
 
     With labelled target images as its source it is the oracle.
     """
+
+    # Its network has never seen the target, nor have the statistics of its test.
+    own_settings = ('default_hooks.statistics.statistics',)

@@ -5,4 +5,5 @@ model = dict(
     projection_head=dict(frozen=True),
     normalize_distance=False,
     cross_update=True,
+    label_grid='truncated',
 )

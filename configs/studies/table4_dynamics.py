@@ -26,7 +26,8 @@ study = dict(
     columns=[
         dict(name='CE loss', key='source.decode.loss_ce', digits=3),
         dict(name='entropy loss', key='target.entropy', digits=3),
-        dict(name='pseudo-label acc', key='pseudo_acc'),
+        dict(name='pseudo-label acc', key='training_mode/pseudo_acc'),
+        dict(name='classifier, same pixels', key='training_mode/classifier_acc'),
     ],
     published={
         'source-only': {'CE loss': 0.160},

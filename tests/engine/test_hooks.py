@@ -4,7 +4,7 @@ import random
 import numpy as np
 import pytest
 import torch
-from helpers import build_method, case_of
+from helpers import build_method, case_of, grid_place
 from mmengine.runner import Runner
 
 from cfcontra_mm.contract.jobs import training_config
@@ -69,7 +69,10 @@ def source_image(runner, index):
     labels = sample.gt_sem_seg.data[0]
     (height, width), (h, w) = labels.shape, maps.shape[1:]
     return maps, [
-        [int(labels[y * height // h, x * width // w]) for x in range(w)]
+        [
+            int(labels[grid_place(y, h, height), grid_place(x, w, width)])
+            for x in range(w)
+        ]
         for y in range(h)
     ]
 

@@ -154,4 +154,6 @@ def test_predictions_are_not_written_among_the_data(tmp_path, place):
     cfg.test_dataloader.dataset.data_root = str(tmp_path)
     (tmp_path / 'a.pth').touch()
     with pytest.raises(InputError, match=r'folder of the test set .*; choose another'):
-        launch.test(cfg, str(tmp_path / 'a.pth'), str(tmp_path / place), None, False)
+        launch.test(
+            cfg, str(tmp_path / 'a.pth'), str(tmp_path / place), None, False, None
+        )

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from helpers import grid_place
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
@@ -9,31 +10,38 @@ from cfcontra_mm.evaluation import PseudoLabelAccuracy
 IGNORE = 255
 
 
-def evaluate(pairs):
+def evaluate(pairs, **others):
+    """Figures of pairs of pseudo-labels and truths, and of other labels of the same."""
     metric = PseudoLabelAccuracy()
-    for pseudo, truth in pairs:
+    for index, (pseudo, truth) in enumerate(pairs):
         sample = SegDataSample()
         sample.gt_sem_seg = PixelData(data=torch.from_numpy(truth)[None])
-        if pseudo is not None:
-            sample.pseudo_sem_seg = PixelData(data=torch.from_numpy(pseudo)[None])
+        maps = {'pseudo': pseudo} | {name: m[index] for name, m in others.items()}
+        for name, labels in maps.items():
+            if labels is not None:
+                data = PixelData(data=torch.from_numpy(labels)[None])
+                sample.set_data({f'{name}_sem_seg': data})
         metric.process({}, [sample.to_dict()])
-    return metric.evaluate(len(pairs))
+    found = metric.evaluate(len(pairs))
+    assert all(name.startswith('training_mode/') for name in found)
+    return {name.split('/')[1]: value for name, value in found.items()}
 
 
 def slow_figures(pairs):
-    """Each pixel of the truth looks up the pseudo-label that covers it."""
+    """Each pixel of the pseudo-labels looks up the truth at its place."""
     labelled = assigned = right = 0
     for pseudo, truth in pairs:
-        height, width = truth.shape
+        height, width = pseudo.shape
         for y in range(height):
             for x in range(width):
-                found = pseudo[
-                    y * pseudo.shape[0] // height, x * pseudo.shape[1] // width
+                true = truth[
+                    grid_place(y, height, truth.shape[0]),
+                    grid_place(x, width, truth.shape[1]),
                 ]
-                if truth[y, x] != IGNORE:
+                if true != IGNORE:
                     labelled += 1
-                    assigned += found != IGNORE
-                    right += found == truth[y, x]
+                    assigned += pseudo[y, x] != IGNORE
+                    right += pseudo[y, x] == true
     return 100 * right / max(assigned, 1), 100 * assigned / labelled
 
 
@@ -45,15 +53,28 @@ def images(size, seed=0):
     ]
 
 
-@pytest.mark.parametrize('size', [(16, 32), (8, 16), (4, 8), (5, 9), (1, 1)])
+@pytest.mark.parametrize('size', [(16, 32), (8, 16), (4, 8), (5, 9), (32, 64)])
 def test_figures_at_any_size(size):
     pairs = images(size)
     accuracy, share = slow_figures(pairs)
     found = evaluate(pairs)
     assert found['pseudo_acc'] == pytest.approx(accuracy, abs=0.006)
     assert found['pseudo_share'] == pytest.approx(share, abs=0.006)
-    assert 0 < found['pseudo_acc'] < 100
     assert found['pseudo_share'] > 0
+
+
+def test_centers_and_classifier_are_measured_on_the_same_pixels():
+    pairs = images((8, 16))
+    others = [labels for labels, _ in images((8, 16), seed=1)]
+    found = evaluate(pairs, center=[p for p, _ in pairs], classifier=others)
+    kept = [
+        (np.where(p == IGNORE, IGNORE, o), t)
+        for (p, t), o in zip(pairs, others, strict=True)
+    ]
+    right = slow_figures(kept)[0] * slow_figures(kept)[1] / slow_figures(pairs)[1]
+    assert found['center_acc'] == found['pseudo_acc'] > 0
+    # A label that the other source leaves out is wrong.
+    assert found['classifier_acc'] == pytest.approx(right, abs=0.01)
 
 
 def test_pixels_count_and_not_images():

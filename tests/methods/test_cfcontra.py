@@ -8,15 +8,17 @@ import torch
 from helpers import (
     begin_centers,
     build_method,
+    grid_place,
     random_batch,
     sample,
     step_losses,
     tiny_config,
 )
+from mmengine.logging import MessageHub
 
 from cfcontra_mm.engine.memory_bank import move_centers
 from cfcontra_mm.errors import InputError
-from cfcontra_mm.methods.passes import domain_inputs
+from cfcontra_mm.methods.passes import DomainInputs, domain_inputs
 
 IGNORE = 255
 ENTROPY = dict(type='EntropyLoss')
@@ -43,7 +45,7 @@ def pixels(model, domain, data):
             for x in range(width):
                 rows.append(image[:, y, x].double())
                 if inputs.labels is not None:
-                    place = y * 32 // height, x * 64 // width
+                    place = grid_place(y, height, 32), grid_place(x, width, 64)
                     labels.append(int(inputs.labels[n][place]))
     return rows, labels
 
@@ -192,25 +194,109 @@ def test_every_head_of_table_1_trains(structure):
     )
 
 
-def test_predictions_carry_the_pseudo_labels():
-    model = build().eval()
+def test_predictions_carry_the_pseudo_labels_of_training_mode():
+    model = build()
     images = random_batch(2)['inputs'][:2]
     data = dict(inputs=images, data_samples=[sample('target')] * 2)
+    batch = model.data_preprocessor(copy.deepcopy(data), training=False)
     with torch.no_grad():
+        twin = copy.deepcopy(model)
+        view = twin.view(DomainInputs(batch['inputs'], None, []))
+        features = twin.projection_head(view.features[-1])
+        statistics = copy.deepcopy(model.eval().state_dict())
         results = model.test_step(copy.deepcopy(data))
-        batch = model.data_preprocessor(copy.deepcopy(data), training=False)
-        features = model.projection_head(model.extract_feat(batch['inputs'])[-1])
     for result, feature in zip(results, features, strict=True):
         rows = feature.permute(1, 2, 0).flatten(0, 1)
         expected = model.pseudo_labels(rows).view(feature.shape[1:])
         assert torch.equal(result.pseudo_sem_seg.data[0], expected)
+        nearest = model.pseudo_labels(rows, threshold=-1.0).view(feature.shape[1:])
+        assert torch.equal(result.center_sem_seg.data[0], nearest)
     assert len(results) == 2
+    # Measuring changes nothing.
+    after = model.state_dict()
+    assert all(torch.equal(after[name], value) for name, value in statistics.items())
+    assert not any(module.training for module in model.modules())
+
+
+def slow_predictions(view, place):
+    """Class and probability of the main head at the pixels of a 4x8 feature map."""
+    logits = view.logits['decode'].double()
+    found = []
+    for image in logits:
+        for y in range(place[0]):
+            for x in range(place[1]):
+                at = grid_place(y, place[0], 32), grid_place(x, place[1], 64)
+                scores = image[:, at[0], at[1]].exp()
+                found.append((int(scores.argmax()), float(scores.max() / scores.sum())))
+    return found
+
+
+@pytest.mark.parametrize('mode', ['classifier', 'agree'])
+def test_the_classifier_labels_the_target_too(mode):
+    model, data = build(pseudo_labels=mode), random_batch(1)
+    with torch.no_grad():  # so that some predictions are sure and some are not
+        for parameter in model.decode_head.parameters():
+            parameter.mul_(3)
+    begin_centers(model, random_batch(99))
+    batch = model.data_preprocessor(copy.deepcopy(data), training=True)
+    twin = copy.deepcopy(model)
+    view = twin.view(domain_inputs(batch, 'target'))
+    size = view.features[-1].shape[2:]
+    predicted = slow_predictions(view, size)
+    rows, _ = pixels(copy.deepcopy(model), 'target', data)
+    centers = model.pseudo_labels(torch.stack(rows).float()).tolist()
+    if mode == 'classifier':
+        expected = [k if p >= 0.9 else IGNORE for k, p in predicted]
+    else:
+        pairs = zip(centers, predicted, strict=True)
+        expected = [c if c == k else IGNORE for c, (k, _) in pairs]
+    share = sum(label != IGNORE for label in expected) / len(expected)
+    assert 0 < share < 1
+    found = step_losses(model, data)
+    assert found['target.pseudo_share'].item() == pytest.approx(share)
+    banks = [model.class_centers.of(domain) for domain in ('source', 'target')]
+    for domain, (bank, valid) in zip(('source', 'target'), banks, strict=True):
+        wanted = 1e-3 * slow_contrast(rows, expected, bank.double(), valid.tolist())
+        term = found[f'target.loss_contra_{domain}'].item()
+        assert term == pytest.approx(wanted, rel=1e-4)
+
+
+@pytest.mark.parametrize(('iteration', 'begun'), [(0, False), (24, False), (25, True)])
+def test_the_target_has_no_pseudo_labels_before_the_start(iteration, begun):
+    model = build(start=0.25)
+    hub = MessageHub.get_current_instance()
+    begin_centers(model, random_batch(99))
+    hub.update_info('max_iters', 100)
+    hub.update_info('iter', iteration)
+    found = step_losses(model, random_batch(1))
+    hub.update_info('iter', 0)
+    assert (found['target.pseudo_share'] > 0) == begun
+    assert (found['target.loss_contra_source'] > 0) == begun
+    assert found['source.loss_contra_source'] > 0
+
+
+def test_truncated_labels_are_those_of_the_published_code():
+    model, data = build(label_grid='truncated'), random_batch(1)
+    batch = model.data_preprocessor(copy.deepcopy(data), training=True)
+    source = domain_inputs(batch, 'source')
+    labels = source.labels[:, None].float()
+    view = model.view(source)
+    size = view.features[-1].shape[2:]
+    expected = torch.nn.functional.interpolate(labels, size)[:, 0].long()
+    assert torch.equal(model._source_labels(view, size), expected)
+    model.label_grid = 'corners'
+    assert not torch.equal(model._source_labels(view, size), expected)
 
 
 @pytest.mark.parametrize(
     ('setting', 'said'),
     [
         (dict(terms='al'), "model.terms: must be 'all' or 'intra', not 'al'"),
+        (
+            dict(pseudo_labels='both'),
+            "pseudo_labels: must be .* or 'agree', not 'both'",
+        ),
+        (dict(label_grid='none'), "label_grid: must be 'corners' or 'truncated'"),
         (dict(loss_entropy=dict(neck=ENTROPY)), 'loss_entropy: has losses of .*neck'),
     ],
 )

@@ -2,9 +2,14 @@ import math
 
 import pytest
 import torch
+from helpers import grid_place
 
 from cfcontra_mm.models import ClassCenterBank
-from cfcontra_mm.models.class_centers import assign_pseudo_labels, class_sums
+from cfcontra_mm.models.class_centers import (
+    assign_pseudo_labels,
+    class_sums,
+    labels_on_grid,
+)
 
 IGNORE = 255
 
@@ -280,3 +285,35 @@ def test_pseudo_labels_are_exact_far_from_the_origin():
     clear = (gap - threshold).abs() > 1e-4
     expected = truth.where(gap > threshold, 255)
     assert torch.equal(found[clear], expected[clear])
+
+
+@pytest.mark.parametrize(
+    ('pixels', 'cells'),
+    [
+        ((128, 256), (17, 33)),
+        ((720, 1280), (91, 161)),
+        ((9, 7), (9, 7)),
+        ((8, 8), (1, 3)),
+    ],
+)
+def test_labels_are_taken_where_the_features_lie(pixels, cells):
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.randint(0, 256, (2, *pixels), generator=generator)
+    found = labels_on_grid(labels, cells)
+    assert found.shape == (2, *cells)
+    assert found.dtype == labels.dtype
+    for y in range(cells[0]):
+        for x in range(cells[1]):
+            place = (
+                grid_place(y, cells[0], pixels[0]),
+                grid_place(x, cells[1], pixels[1]),
+            )
+            assert torch.equal(found[:, y, x], labels[:, place[0], place[1]])
+
+
+def test_the_grid_is_that_of_logits_upsampled_with_aligned_corners():
+    cells = torch.arange(5 * 9, dtype=torch.float64).view(1, 1, 5, 9)
+    maps = torch.nn.functional.interpolate(
+        cells, (33, 65), mode='bilinear', align_corners=True
+    )
+    assert torch.allclose(labels_on_grid(maps[0], (5, 9)), cells[0])

@@ -101,7 +101,7 @@ class Run(Step):
         """Return the commands of the training, unless it is finished, and the test."""
         arguments = [str(self.settings_file), str(self.final_checkpoint)]
         arguments += ['--work-dir', f'{self.work_dir}/test']
-        arguments += ['--out', str(self.predictions)]
+        arguments += ['--out', str(self.predictions), '--statistics', 'both']
         test = tool(tools, 'test', *arguments)
         return self.training(tools, '--seed', str(self.seed)) | {'testing': test}
 

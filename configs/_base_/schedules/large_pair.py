@@ -16,6 +16,8 @@ default_hooks = dict(
     sync_statistics=dict(type='SyncStatisticsHook'),
     mean_losses=dict(type='MeanLossesHook'),
     validation_random_state=dict(type='ValidationRandomStateHook'),
+    # Tested as published; a study measures under statistics of the target too.
+    statistics=dict(type='StatisticsHook', statistics='running', num_images=200),
     stop=dict(type='StopHook'),
     missed_validation=dict(type='MissedValidationHook'),
 )

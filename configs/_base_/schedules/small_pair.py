@@ -5,6 +5,8 @@ default_hooks = dict(
     logger=dict(interval=20),
     checkpoint=dict(interval=100),
     finite_loss=dict(interval=20),
+    # From random weights, running statistics hide what a method learns.
+    statistics=dict(statistics='target'),
 )
 center_images = 200
 # Workers that stylise images while they are loaded.

@@ -1,0 +1,228 @@
+"""The normalisation statistics under which a network is validated, tested and saved."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.evaluator import Evaluator
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.model import BaseTTAModel, is_model_wrapper
+from mmengine.runner import Runner
+from mmseg.models import BaseSegmentor
+from mmseg.registry import DATASETS, HOOKS
+from torch.utils.data import ConcatDataset, DataLoader, Subset
+
+from cfcontra_mm.datasets.domain import keep_random_state
+from cfcontra_mm.datasets.folders import nested_dicts
+from cfcontra_mm.errors import InputError
+from cfcontra_mm.models.normalisation import (
+    Statistics,
+    batch_norms,
+    estimate_statistics,
+    running_statistics,
+    set_statistics,
+)
+from cfcontra_mm.models.weights import weights_of
+
+from .checkpoints import PREDICTING
+
+TREATMENTS = ('target', 'running')
+"""Statistics under which a network can be tested."""
+
+BATCH_SIZE = 4
+"""Images that are normalised together; with more, mIoU changes by less than 0.1."""
+
+KEPT = 'running_statistics'
+"""Key of a checkpoint that holds the running statistics, if its weights do not."""
+
+
+@HOOKS.register_module()
+class StatisticsHook(Hook):
+    """Chooses the statistics of batch normalisation that a network is tested under.
+
+    Running statistics are a by-product of training: after passes over two domains they
+    are a mix of both, which no loss was applied to. With ``'target'`` they are replaced
+    before every validation, test and checkpoint by an estimate on target training
+    images, as the test pipeline gives them and without their labels (AdaBN, Li et al.,
+    2017). The images are evenly spaced in the data set, the same for every method, and
+    every rank runs all of them, so that the estimate does not depend on the ranks.
+
+    Training goes on from its running statistics. A checkpoint holds the statistics that
+    its iteration is tested under in its ``state_dict``, and the running ones beside it.
+    A network without batch normalisation is left as it is.
+
+    Args:
+        statistics: ``'target'``, or ``'running'`` for those of the training.
+        num_images: Number of target training images of an estimate, at most.
+        compare: Whether a test also measures under the other statistics; its metrics
+            have the prefix ``running_statistics/`` or ``target_statistics/``.
+    """
+
+    priority = 'HIGHEST'  # other hooks save and log what this one sets
+
+    def __init__(self, statistics: str, num_images: int, compare: bool = False) -> None:
+        self.statistics = statistics
+        self.num_images = num_images
+        self.compare = compare
+        self._estimate: Statistics | None = None
+        self._running: Statistics = {}
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Load the running statistics; an estimate is made anew."""
+        state = weights_of(checkpoint)
+        if KEPT in checkpoint:
+            checkpoint['state_dict'] = state | checkpoint[KEPT]
+
+    def before_train(self, runner: Runner) -> None:
+        """Refuse to estimate without images, before the first iteration."""
+        if self.statistics == 'target':
+            target_images(runner.cfg)
+
+    def before_train_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
+        """Forget the estimate: the weights will change."""
+        self._estimate = None
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Save the statistics of the test in place of the running ones."""
+        if self.statistics == 'target':
+            state, found = checkpoint['state_dict'], self._of_target(runner)
+            checkpoint[KEPT] = {name: state[name] for name in found}
+            state.update({name: value.cpu() for name, value in found.items()})
+
+    def before_val(self, runner: Runner) -> None:
+        """Set the statistics of the test."""
+        self._running = running_statistics(_segmentor(runner))
+        self._set(runner, self.statistics)
+
+    def after_val(self, runner: Runner) -> None:
+        """Restore the running statistics."""
+        self._set(runner, 'running')
+
+    def before_test(self, runner: Runner) -> None:
+        """Set the statistics of the test."""
+        self.before_val(runner)
+
+    def after_test_epoch(
+        self, runner: Runner, metrics: dict[str, float] | None = None
+    ) -> None:
+        """Say which the statistics were, and measure under the others too."""
+        layers, images = _layers(runner), self._images(runner)
+        # As floats: MMEngine writes no integers into the file of metrics.
+        found = {
+            'statistics/layers': float(layers),
+            'statistics/images': float(images),
+        }
+        print_log(f'tested under {described(layers, images)}', 'current')
+        if self.compare and layers:
+            (other,) = {*TREATMENTS} - {self.statistics}
+            self._set(runner, other)
+            found |= _measure(runner, f'{other}_statistics')
+        if metrics is not None:
+            metrics.update(found)
+
+    def after_test(self, runner: Runner) -> None:
+        """Restore the running statistics."""
+        self._set(runner, 'running')
+
+    def _set(self, runner: Runner, statistics: str) -> None:
+        of_target = statistics == 'target'
+        found = self._of_target(runner) if of_target else self._running
+        set_statistics(_segmentor(runner), found)
+
+    def _of_target(self, runner: Runner) -> Statistics:
+        """Return the estimate for the present weights, made at most once."""
+        if self._estimate is None:
+            with keep_random_state():
+                batches = self._batches(runner)
+                self._estimate = estimate_statistics(_segmentor(runner), batches)
+        return self._estimate
+
+    def _batches(self, runner: Runner) -> Iterable[dict]:
+        if not batch_norms(_segmentor(runner)):
+            return []
+        dataset = target_images(runner.cfg)
+        wanted = min(self.num_images, len(dataset))
+        return DataLoader(
+            Subset(dataset, [i * len(dataset) // wanted for i in range(wanted)]),
+            batch_size=BATCH_SIZE,
+            num_workers=runner.cfg.train_dataloader.num_workers,
+            collate_fn=pseudo_collate,
+        )
+
+    def _images(self, runner: Runner) -> int:
+        """Return the number of images of the estimate, 0 for running statistics."""
+        if self.statistics == 'running' or not _layers(runner):
+            return 0
+        return min(self.num_images, len(target_images(runner.cfg)))
+
+
+def described(layers: int, images: int) -> str:
+    """Return in words which statistics a network was tested under.
+
+    Args:
+        layers: Number of its layers of batch normalisation.
+        images: Number of target images that statistics were estimated on.
+    """
+    if not layers:
+        return 'no statistics, as the network has no batch normalisation'
+    if not images:
+        return 'the running statistics of the training'
+    return f'statistics of {images} target training images'
+
+
+def target_images(cfg: Config) -> ConcatDataset:
+    """Build the target training images of a config, as its test pipeline gives them.
+
+    Raises:
+        InputError: It has no target, or no pipeline for a test.
+    """
+    loader = cfg.get('train_dataloader') or {}
+    target = (loader.get('dataset') or {}).get('target')
+    pipeline = cfg.get('test_pipeline')
+    if not target or not pipeline:
+        missing = 'test_pipeline' if target else 'train_dataloader.dataset.target'
+        raise InputError(
+            f'default_hooks.statistics: is target, but the config has no {missing}; '
+            'set it, or default_hooks.statistics.statistics=running'
+        )
+    parts = copy.deepcopy([*target] if isinstance(target, list | tuple) else [target])
+    for node in nested_dicts(parts):
+        if 'pipeline' in node:
+            node['pipeline'] = pipeline
+    return ConcatDataset([DATASETS.build(part) for part in parts])
+
+
+def _segmentor(runner: Runner) -> BaseSegmentor:
+    """Return the segmentor, without the wrapper of ranks or of augmented tests."""
+    model = runner.model
+    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+        model = model.module
+    return model
+
+
+def _layers(runner: Runner) -> int:
+    """Return the number of normalisation layers that a prediction depends on."""
+    return sum(name.startswith(PREDICTING) for name in batch_norms(_segmentor(runner)))
+
+
+def _measure(runner: Runner, prefix: str) -> dict[str, float]:
+    """Measure the network on the test images again, without writing predictions."""
+    loop = runner.test_loop
+    metrics = copy.deepcopy(runner.cfg.test_evaluator)
+    for metric in metrics if isinstance(metrics, list) else [metrics]:
+        if folder := metric.pop('output_dir', None):
+            metric['counts'] = str(Path(folder, f'per_image_{prefix}.npz'))
+    evaluator = Evaluator(metrics)
+    evaluator.dataset_meta = loop.dataloader.dataset.metainfo
+    with torch.no_grad():
+        for batch in loop.dataloader:
+            evaluator.process(runner.model.test_step(batch), batch)
+    measured = evaluator.evaluate(len(loop.dataloader.dataset))
+    return {f'{prefix}/{name}': value for name, value in measured.items()}
