@@ -155,6 +155,7 @@ RANGES = {
     'SegVisualizationHook.interval': COUNT,
     'SegVisualizationHook.draw': SWITCH,
     'FiniteLossHook.interval': COUNT,
+    'LossSharesHook.interval': COUNT,
     'MemoryBankHook.max_images': COUNT,
     'StyleSheetHook.num_rows': COUNT,
     'EMAHook.momentum': ABOVE_ZERO,

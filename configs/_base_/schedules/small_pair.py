@@ -5,6 +5,7 @@ default_hooks = dict(
     logger=dict(interval=20),
     checkpoint=dict(interval=100),
     finite_loss=dict(interval=20),
+    loss_shares=dict(interval=100),
 )
 center_images = 200
 # Workers that stylise images while they are loaded.
