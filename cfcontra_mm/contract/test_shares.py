@@ -53,11 +53,17 @@ def same(first: object, second: object) -> bool:
     return first == second
 
 
-def test_nothing_is_changed(model: UDASegmentor, optim_wrapper: OptimWrapper) -> None:
+@pytest.mark.parametrize('seeded', [True, False])
+def test_nothing_is_changed(
+    model: UDASegmentor, optim_wrapper: OptimWrapper, seeded: bool
+) -> None:
     for parameter in model.parameters():
         parameter.grad = torch.ones_like(parameter)
     before = everything(model, optim_wrapper)
     data = random_batch(1)
+    if not seeded:  # then the generators are drawn from as they are
+        for sample in data['data_samples']:
+            del sample.draw
     given = copy.deepcopy(data)
     measure_loss_shares(model, data, optim_wrapper)
     after = everything(model, optim_wrapper)
