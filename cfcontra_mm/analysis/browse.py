@@ -43,7 +43,7 @@ def browse(cfg: Config, count: int, out: Path) -> list[Path]:
         InputError: The config does not train on a pair of domains, or an image is
             damaged.
     """
-    dataset = _training_set(cfg)
+    dataset = training_set(cfg)
     palette = np.array(dataset.metainfo['palette'], np.uint8)
     written = []
     for domain, number, item in draw_items(dataset, cfg, count):
@@ -55,7 +55,7 @@ def browse(cfg: Config, count: int, out: Path) -> list[Path]:
     return written
 
 
-def _training_set(cfg: Config) -> DomainDataset:
+def training_set(cfg: Config) -> DomainDataset:
     loader = cfg.get('train_dataloader') or {}
     if loader.get('dataset', {}).get('type') != 'DomainDataset':
         raise InputError(

@@ -155,6 +155,7 @@ RANGES = {
     'SegVisualizationHook.interval': COUNT,
     'SegVisualizationHook.draw': SWITCH,
     'FiniteLossHook.interval': COUNT,
+    'LossSharesHook.interval': COUNT,
     'MemoryBankHook.max_images': COUNT,
     'StatisticsHook.statistics': one_of('target', 'running'),
     'StatisticsHook.num_images': COUNT,

@@ -15,7 +15,11 @@ import torch.distributed as dist
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from cfcontra_mm.engine import DomainDistributedDataParallel, domain_step
+from cfcontra_mm.engine import (
+    DomainDistributedDataParallel,
+    domain_step,
+    measure_loss_shares,
+)
 from cfcontra_mm.methods import UDASegmentor
 
 from .cases import Case
@@ -113,6 +117,8 @@ def training_config(case: Case, data: str, work_dir: str, options: dict) -> Conf
     cfg.work_dir = work_dir
     cfg.experiment_name = work_dir.replace('/', '_')
     cfg.merge_from_dict(options)
+    hooks = cfg.default_hooks.items()
+    cfg.default_hooks = {name: hook for name, hook in hooks if hook is not None}
     return cfg
 
 
@@ -149,7 +155,7 @@ def build_still(case: Case) -> tuple[UDASegmentor, Config]:
 
 
 def step_on_ranks(case: Case, rank: int, folder: str) -> None:
-    """Save the gradients of a rank at each step, and its state after the last."""
+    """Save the shares of a rank, its gradients at each step, its state at the end."""
     join_ranks(rank, folder)
     found = {}
     for accumulative_counts in (1, 2):
@@ -157,11 +163,16 @@ def step_on_ranks(case: Case, rank: int, folder: str) -> None:
         hooks = build_hooks(cfg)
         wrapped = DomainDistributedDataParallel(model)
         optim_wrapper = build_optimizer(model, cfg, accumulative_counts)
+        shares = measure_loss_shares(wrapped, batch_of(rank, 0), optim_wrapper)
         steps = record_steps(optim_wrapper, model)
         for iteration in range(2):
             domain_step(wrapped, batch_of(rank, iteration), optim_wrapper)
             after_step(model, hooks)
-        found[accumulative_counts] = dict(steps=steps, state=model.state_dict())
+        found[accumulative_counts] = dict(
+            steps=steps,
+            state=model.state_dict(),
+            shares={term: share._asdict() for term, share in shares.items()},
+        )
     torch.save(found, Path(folder, f'rank{rank}.pth'))
     dist.destroy_process_group()
 

@@ -9,12 +9,20 @@ import pytest
 import torch
 from torch import Tensor
 
+from cfcontra_mm.engine import measure_loss_shares
 from cfcontra_mm.engine.step import make_passes
 from cfcontra_mm.methods import DomainInputs, UDASegmentor
 
 from .cases import Case
 from .jobs import RANKS, batch_of, build_still, run_jobs, step_on_ranks
-from .tiny import after_step, build_hooks, gradients, losses_of, merged
+from .tiny import (
+    after_step,
+    build_hooks,
+    build_optimizer,
+    gradients,
+    losses_of,
+    merged,
+)
 
 pytestmark = pytest.mark.slow
 DEPENDS = (
@@ -27,7 +35,7 @@ Gradients = dict[str, Tensor]
 
 @pytest.fixture(scope='module')
 def ranks(case: Case, tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
-    """Return the gradients and the state of two processes, by rank."""
+    """Return the shares, the gradients and the state of two processes, by rank."""
     folder = str(tmp_path_factory.mktemp('ranks'))
     jobs = [(case, rank, folder) for rank in range(RANKS)]
     run_jobs(step_on_ranks, jobs, at_once=RANKS)
@@ -36,13 +44,15 @@ def ranks(case: Case, tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
 
 @pytest.fixture(scope='module')
 def alone(case: Case) -> dict:
-    """Return the gradients and the state of a process with all ranks' images."""
+    """Return what a process with all ranks' images finds."""
     model, cfg = build_still(case)
     hooks, steps = build_hooks(cfg), []
+    data = merged(*(batch_of(rank, 0) for rank in range(RANKS)))
+    shares = measure_loss_shares(model, data, build_optimizer(model, cfg))
     for iteration in range(2):
         steps.append(gradients_of(model, loss_of_all_images, iteration))
         after_step(model, hooks)
-    return dict(steps=steps, state=model.state_dict())
+    return dict(steps=steps, state=model.state_dict(), shares=shares)
 
 
 @pytest.fixture(scope='module')
@@ -167,3 +177,19 @@ def test_the_state_is_that_of_all_images(
     for name, expected in alone['state'].items():
         found = ranks[0][1]['state'][name]
         assert torch.allclose(found, expected, rtol=1e-6, atol=1e-8), name
+
+
+def test_the_shares_of_the_losses_are_those_of_all_images(
+    case: Case, ranks: list[dict], alone: dict
+) -> None:
+    first, second = (rank[1]['shares'] for rank in ranks)
+    assert str(first) == str(second)  # NaN is not equal to itself
+    if case.modules:
+        pytest.skip('the passes of a method of another package may depend on the ranks')
+    assert first.keys() == alone['shares'].keys()
+    for term, expected in alone['shares'].items():
+        *measured, supervised, trains = expected
+        *found, is_supervised, also_trains = first[term].values()
+        wanted = pytest.approx(measured, rel=1e-4, abs=1e-7, nan_ok=True)
+        assert found == wanted, term
+        assert (is_supervised, also_trains) == (supervised, trains)

@@ -11,11 +11,16 @@ from .jobs import run_jobs, train
 from .tiny import leaves
 
 pytestmark = pytest.mark.slow
+STRAIGHT = {'default_hooks.loss_shares.interval': 1}
 OTHERS: dict[str, dict] = {
     # Resumed after two iterations, in a process of its own.
     'resumed': dict(num_workers=2, resume=True),
-    # Validated after every iteration.
-    'validated': {'train_cfg.val_interval': 1, 'num_workers': 2},
+    # Validated after every iteration, without measuring the losses.
+    'validated': {
+        'train_cfg.val_interval': 1,
+        'default_hooks.loss_shares': None,
+        'num_workers': 2,
+    },
 }
 
 
@@ -26,7 +31,7 @@ def trained(
     """Train a case straight and in other ways; return the folder of the trainings."""
     out = tmp_path_factory.mktemp('trained')
     half = str(out / 'straight' / 'iter_2.pth')
-    for name, options in {'straight': {}, **OTHERS}.items():
+    for name, options in {'straight': STRAIGHT, **OTHERS}.items():
         options = dict(options)
         if options.get('resume'):
             options['load_from'] = half

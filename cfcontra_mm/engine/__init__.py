@@ -12,6 +12,8 @@ from .hooks import (
     ValidationRandomStateHook,
 )
 from .joint_optim import JointOptimWrapper, JointOptimWrapperConstructor
+from .loss_shares import LossShare, measure_loss_shares
+from .loss_shares_hook import LossSharesHook
 from .memory_bank import MemoryBankHook
 from .schedule import InverseTimeLR
 from .statistics import StatisticsHook
@@ -25,6 +27,8 @@ __all__ = [
     'InverseTimeLR',
     'JointOptimWrapper',
     'JointOptimWrapperConstructor',
+    'LossShare',
+    'LossSharesHook',
     'MeanLossesHook',
     'MemoryBankHook',
     'MissedValidationHook',
@@ -33,6 +37,7 @@ __all__ = [
     'SyncStatisticsHook',
     'ValidationRandomStateHook',
     'domain_step',
+    'measure_loss_shares',
 ]
 
 __getattr__ = old_attributes(__name__)

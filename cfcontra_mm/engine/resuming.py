@@ -38,6 +38,7 @@ the precision, how the network is tested, where it started from."""
 HARMLESS = (
     *('EmptyCacheHook', 'EarlyStoppingHook', 'SegVisualizationHook'),
     *('ProfilerHook', 'MemoryProfilerHook', 'CheckInvalidLossHook'),
+    'LossSharesHook',
 )
 """Hooks that do not change the weights of an iteration."""
 

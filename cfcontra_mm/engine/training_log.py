@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
+
+SHARE = 'share/'
+"""Prefix of a term's share of the gradient in percent, see ``LossSharesHook``."""
 
 # Keys of an entry that measure nothing of the network.
 BOOKKEEPING = ('iter', 'step', 'time', 'data_time', 'memory', 'lr')
@@ -22,6 +26,8 @@ class Curves:
         iterations_per_second: Mean speed; ``None`` if the training logged nothing.
         peak_memory_mib: Peak memory of the accelerator; ``None`` without one.
         training: Logged values of the training, losses and others, by iteration.
+        loss_shares: Largest share of each term of the loss in the gradient, in percent,
+            over all measurements.
     """
 
     files: tuple[Path, ...]
@@ -30,13 +36,17 @@ class Curves:
     iterations_per_second: float | None
     peak_memory_mib: float | None
     training: dict[int, dict[str, float]] = field(default_factory=dict)
+    loss_shares: dict[str, float] = field(default_factory=dict)
 
 
 def read_curves(work_dir: Path) -> Curves:
     """Read the curves of a training; a resume replaces the iterations it repeats."""
     files = log_files(work_dir)
     entries = [entry for path in files for entry in read_entries(path)]
-    steps = {entry['iter']: entry for entry in entries if 'iter' in entry}
+    steps: dict[int, dict] = {}
+    for entry in entries:
+        if 'iter' in entry:  # an iteration may have several
+            steps.setdefault(entry['iter'], {}).update(entry)
     seconds = [entry['time'] for entry in steps.values() if 'time' in entry]
     memory = [entry['memory'] for entry in steps.values() if 'memory' in entry]
     return Curves(
@@ -46,6 +56,7 @@ def read_curves(work_dir: Path) -> Curves:
         iterations_per_second=1 / fmean(seconds) if any(seconds) else None,
         peak_memory_mib=max(memory, default=None),
         training={i: _measured(entry) for i, entry in steps.items()},
+        loss_shares=_largest_shares(steps.values()),
     )
 
 
@@ -67,6 +78,15 @@ def read_entries(path: Path) -> list[dict]:
 
 def _measured(entry: dict) -> dict[str, float]:
     return {key: value for key, value in entry.items() if key not in BOOKKEEPING}
+
+
+def _largest_shares(steps: Iterable[dict]) -> dict[str, float]:
+    largest: dict[str, float] = {}
+    for entry in steps:
+        for key in filter(lambda key: key.startswith(SHARE), entry):
+            term = key.removeprefix(SHARE)
+            largest[term] = max(entry[key], largest.get(term, 0.0))
+    return largest
 
 
 def _final_means(steps: dict[int, dict]) -> dict[str, float]:

@@ -26,6 +26,9 @@ from cfcontra_mm.old_names import old_attributes
 
 from .passes import DomainInputs, DomainView, required
 
+NO_LOSS = 'loss_none'
+"""Name of what stands for the losses of a pass that has none to train with."""
+
 
 class UDASegmentor(EncoderDecoder):
     """Base of the segmentors that learn from a labelled source and unlabelled target.
@@ -232,7 +235,7 @@ class UDASegmentor(EncoderDecoder):
         if not any('loss' in k and v.requires_grad for k, v in losses.items()):
             # Ranks synchronise in the backward pass, which must run without a loss too.
             logits = next(iter(view.logits.values()))
-            losses |= dict(loss_none=0 * logits.sum())
+            losses |= {NO_LOSS: 0 * logits.sum()}
         return add_prefix(losses, name)
 
     def predict(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.losses import CrossEntropyLoss
@@ -37,11 +39,8 @@ def supervised_loss(
     if head.sampler is not None:
         sampled = head.sampler.sample(logits, labels[:, None])
         weights = sampled if weights is None else weights * sampled
-    criteria = head.loss_decode
-    if not isinstance(criteria, nn.ModuleList):
-        criteria = [criteria]
     losses: dict[str, Tensor] = {}
-    for criterion in criteria:
+    for criterion in criteria_of(head):
         options = dict(weight=weights, ignore_index=head.ignore_index)
         if isinstance(criterion, CrossEntropyLoss) and criterion.reduction == 'mean':
             options |= _average(criterion, logits, labels, average_all, head)
@@ -49,6 +48,12 @@ def supervised_loss(
         name = criterion.loss_name
         losses[name] = losses[name] + loss if name in losses else loss
     return losses | dict(acc_seg=pixel_accuracy(logits, labels, head.ignore_index))
+
+
+def criteria_of(head: BaseDecodeHead) -> list[Any]:
+    """Return the losses of a head, one or several."""
+    criteria = head.loss_decode
+    return [*criteria] if isinstance(criteria, nn.ModuleList) else [criteria]
 
 
 def _average(

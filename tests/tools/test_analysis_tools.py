@@ -62,7 +62,7 @@ def is_image(path):
 def test_every_tool_is_tried_here():
     assert NAMES == [
         'browse_dataset', 'confusion_matrix', 'draw_feature_map', 'feature_map',
-        'plot_curves', 'qualitative',
+        'loss_shares', 'plot_curves', 'qualitative',
     ]  # fmt: skip
 
 
@@ -122,6 +122,18 @@ def test_feature_map(run, tmp_path, options):
     assert (status, said.startswith(expected)) == (2, True)
     status, said = run('draw_feature_map', f'after={checkpoint}')
     assert (status, f'{checkpoint}: damaged or not a file' in said) == (2, True)
+
+
+@pytest.mark.slow
+def test_loss_shares(run, tmp_path, options):
+    minent = ROOT / 'configs/minent/deeplabv2_r18_toystreets.py'
+    model = build_method(Config.fromfile(minent).model)
+    checkpoint = tmp_path / 'iter_1.pth'
+    torch.save(dict(state_dict=model.state_dict()), checkpoint)
+    assert run('loss_shares', minent, checkpoint, '--batches', 1, *options)[0] == 0
+    status, said = run('loss_shares', CONFIG, checkpoint, *options)
+    expected = f'error: {checkpoint}: checkpoint does not match the model: '
+    assert (status, said.startswith(expected)) == (2, True)
 
 
 def test_browse_dataset(run, tmp_path, options):

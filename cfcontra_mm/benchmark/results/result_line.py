@@ -46,6 +46,10 @@ def _percent(value: Any) -> bool:
     return _number(value) and (value is None or not (value < 0 or value > 100))
 
 
+def _shares(value: Any) -> bool:
+    return _mapping(value) and all(map(_percent, value.values()))
+
+
 def _measured(value: Any) -> bool:
     """Accept metrics: numbers, of which every IoU is a percentage."""
     return _numbers(value) and all(
@@ -73,6 +77,7 @@ FIELDS: dict[str, tuple[Check, str]] = {
     'version': (_text, 'a version'),
     'metrics': (_measured, 'numbers by name, IoU from 0 to 100'),
     'final': (_numbers, 'numbers by name'),
+    'loss_shares': (_shares, 'percentages by name'),
     'validations': (_validations, 'metrics by iteration, IoU from 0 to 100'),
     'per_image': (_text, 'a path'),
     'work_dir': (_text, 'a path'),

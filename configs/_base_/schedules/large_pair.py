@@ -15,6 +15,7 @@ default_hooks = dict(
     finite_loss=dict(type='FiniteLossHook', interval=50),
     sync_statistics=dict(type='SyncStatisticsHook'),
     mean_losses=dict(type='MeanLossesHook'),
+    loss_shares=dict(type='LossSharesHook', interval=4000),
     validation_random_state=dict(type='ValidationRandomStateHook'),
     # Tested as published; a study measures under statistics of the target too.
     statistics=dict(type='StatisticsHook', statistics='running', num_images=200),

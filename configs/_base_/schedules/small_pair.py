@@ -7,6 +7,7 @@ default_hooks = dict(
     finite_loss=dict(interval=20),
     # From random weights, running statistics hide what a method learns.
     statistics=dict(statistics='target'),
+    loss_shares=dict(interval=100),
 )
 center_images = 200
 # Workers that stylise images while they are loaded.

@@ -33,6 +33,8 @@ with (vis_data / 'scalars.json').open('a') as scalars:
     for iteration in range(start + 1, max_iters + 1):
         time.sleep(fake['seconds_per_iter'])
         entry = {'iter': iteration, 'time': fake['seconds_per_iter'], 'loss': 1.0}
+        if iteration == 1:
+            entry['share/target.ent'] = 0.5
         print(json.dumps(entry), file=scalars, flush=True)
         if fake['fails_at'] == iteration:
             raise RuntimeError('loss is NaN')

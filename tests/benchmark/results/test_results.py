@@ -96,6 +96,24 @@ def test_curves_of_a_training_that_was_resumed(tmp_path):
     assert curves.peak_memory_mib == 90
 
 
+def test_the_largest_shares_over_a_training_that_was_resumed(tmp_path):
+    log(
+        tmp_path,
+        '2025_1',
+        {'iter': 1, 'step': 1, 'share/a.ent': 0.2, 'share/a.ce': 99.8},
+        {'iter': 1, 'step': 1, 'loss': 4.0},
+        {'iter': 10, 'step': 10, 'share/a.ent': 9.0, 'share/a.ce': 91.0},
+        {'iter': 10, 'step': 10, 'loss': 3.0, 'time': 2.0},
+    )
+    # The iteration was run again, by other code.
+    log(tmp_path, '2025_2', {'iter': 10, 'step': 10, 'share/a.ent': 0.5})
+    curves = read_curves(tmp_path)
+    assert curves.loss_shares == {'a.ent': 0.5, 'a.ce': 99.8}
+    assert curves.training[1] == {'share/a.ent': 0.2, 'share/a.ce': 99.8, 'loss': 4.0}
+    assert curves.training[10]['loss'] == 3.0
+    assert curves.iterations_per_second == 0.5
+
+
 def test_curves_of_a_training_without_a_log(tmp_path):
     curves = read_curves(tmp_path)
     assert (curves.files, curves.validations, curves.final) == ((), {}, {})
@@ -187,6 +205,8 @@ WRONG = [
     (DONE | {'metrics': {'mIoU': 3, 'IoU.a': 101}}, 'metrics is not numbers by name'),
     (DONE | {'metrics': [30.0]}, 'metrics is not numbers by name'),
     (DONE | {'final': {'loss': 'x'}}, 'final is not numbers'),
+    (DONE | {'loss_shares': {'a.ent': 101}}, 'loss_shares is not percentages'),
+    (DONE | {'loss_shares': [1.0]}, 'loss_shares is not percentages'),
     (DONE | {'validations': {'a': {'mIoU': 3.0}}}, 'validations is not metrics'),
     (DONE | {'validations': {'20': {'mIoU': -3}}}, 'validations is not metrics'),
     (DONE | {'max_iters': -1}, 'max_iters is not a number of iterations'),
@@ -234,6 +254,7 @@ def test_what_is_no_number_is_nan_and_paths_beside_the_study_are_read(tmp_path):
     line = DONE | {
         'metrics': {'mIoU': None, 'IoU.road': math.nan},
         'final': {'loss': None},
+        'loss_shares': {'target.ent': 100.0, 'source.ce': 0},
         'work_dir': '../runs/a',
         'files': ['../runs/a/1/vis_data/scalars.json'],
         'git': {'commit': '0123456789abcdef', 'dirty': True},

@@ -125,6 +125,7 @@ def test_results_have_a_line_a_run(fake):
     assert line['version'] == '1.2.3'
     assert line['validations'] == {'20': {'mIoU': 26.0}}
     assert line['final'] == {'loss': 1.0}
+    assert line['loss_shares'] == {'target.ent': 0.5}
     assert (fake.out / line['files'][0]).name == 'scalars.json'
     assert 'training' not in line
     assert line['per_image'] == f'per_image/{run.work_dir.name}.npz'
