@@ -43,7 +43,8 @@ class TrueLabels(CFContra):
     """CFContra whose pseudo-labels are right; no method may read these labels."""
 
     def _target_labels(self, view, projected):
-        return torch.stack([sample.truth.data[0] for sample in view.inputs.data_samples])
+        samples = view.inputs.data_samples
+        return torch.stack([sample.truth.data[0] for sample in samples])
 
 
 def colours(generator):
