@@ -1,5 +1,6 @@
 """The pages show the committed figures, and what they name exists."""
 
+import json
 import re
 import runpy
 import shutil
@@ -10,6 +11,7 @@ import yaml
 
 import cfcontra_mm
 from cfcontra_mm.engine.launch import load_config
+from cfcontra_mm.errors import InputError
 
 ROOT = Path(__file__).parents[1]
 FILL_IN = runpy.run_path(str(ROOT / 'docs' / 'fill_in.py'))
@@ -43,11 +45,76 @@ def readme():
 def test_committed_tables_are_made_of_the_committed_results(path, tmp_path):
     out = tmp_path / path.parent.name
     shutil.copytree(path.parent, out)
+    mixed = FILL_IN['MIXED'] in (out / 'table.txt').read_text()
     for name in MADE:
         (out / name).unlink()
-    FILL_IN['make_tables'](out)
+    FILL_IN['make_tables'](out, mixed)
     for name in MADE:
         assert (out / name).read_text() == (path.parent / name).read_text(), name
+
+
+def results_folder(tmp_path, name='table6_heads_toystreets', **changes):
+    """A copy of committed results; each line is changed in these fields."""
+    out = tmp_path / name
+    shutil.copytree(ROOT / 'docs' / 'results' / name, out)
+    path = out / 'results.jsonl'
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for number, line in enumerate(lines):
+        line.update({k: change(number) for k, change in changes.items()})
+    path.write_text(''.join(json.dumps(line) + '\n' for line in lines))
+    return out
+
+
+def clean(number):
+    return {'commit': 'c0ffee', 'dirty': False}
+
+
+def test_rows_that_were_made_alike_make_a_table(tmp_path):
+    out = results_folder(tmp_path, shared_sources=lambda number: 'd1', git=clean)
+    FILL_IN['make_all'](tmp_path, [])
+    assert 'not made alike' not in (out / 'table.txt').read_text()
+
+
+def test_a_table_of_rows_that_were_not_made_alike_is_refused(tmp_path):
+    out = results_folder(
+        tmp_path, shared_sources=lambda n: 'd1' if n else 'd2', git=clean
+    )
+    before = {path: path.read_bytes() for path in out.glob('*.*')}
+    with pytest.raises(InputError) as caught:
+        FILL_IN['make_all'](tmp_path, [])
+    refusal = str(caught.value)
+    said = '(shared sources: d2 (no head seed 0), d1 (no head seed 1, no head seed 2, '
+    assert refusal.startswith(f'{out}: its rows differ in what they must share {said}')
+    assert refusal.endswith(f'committed sources, or add --mixed {out.name}')
+    assert {path: path.read_bytes() for path in out.glob('*.*')} == before
+    FILL_IN['make_all'](tmp_path, [out.name])
+    for name in ('table.txt', 'table.md', 'table.tex', 'table_short.md'):
+        assert f'{FILL_IN["MIXED"]}shared sources: d2 (' in (out / name).read_text()
+
+
+def test_results_of_before_are_made_all_the_same_if_asked_to(tmp_path):
+    out = results_folder(tmp_path, shared_sources=lambda number: None, git=clean)
+    with pytest.raises(InputError, match=r'shared sources: not noted \(all rows\)'):
+        FILL_IN['make_tables'](out)
+    FILL_IN['make_tables'](out, mixed=True)
+    assert FILL_IN['MIXED'] in (out / 'table_short.md').read_text()
+
+
+def test_nothing_is_written_if_one_folder_is_refused(tmp_path):
+    first = results_folder(tmp_path, shared_sources=lambda number: 'd1', git=clean)
+    results_folder(tmp_path, 'toystreets', git=lambda number: None)
+    (first / 'table.txt').unlink()
+    with pytest.raises(InputError, match=r'toystreets: .* not committed'):
+        FILL_IN['make_all'](tmp_path, [])
+    assert not (first / 'table.txt').exists()
+
+
+def test_an_unknown_folder_is_named(tmp_path):
+    results_folder(tmp_path)
+    with pytest.raises(
+        InputError, match=r'--mixed camvid: no such folder; choose from'
+    ):
+        FILL_IN['make_all'](tmp_path, ['camvid'])
 
 
 @pytest.mark.parametrize('page', FILL_IN['PAGES'], ids=lambda path: path.name)

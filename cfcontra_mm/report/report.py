@@ -11,8 +11,8 @@ from cfcontra_mm.benchmark.results import Result
 from cfcontra_mm.benchmark.study import Study
 from cfcontra_mm.benchmark.tables.formats import Table, table_cells
 from cfcontra_mm.benchmark.tables.selections import (
-    CAPTION,
     compare_selections,
+    selection_caption,
     selection_cells,
 )
 from cfcontra_mm.files import write_whole
@@ -126,7 +126,8 @@ def _selections(source: Source) -> str:
     if not rows:
         return ''
     headings, cells = selection_cells(rows)
-    return table(headings, cells, 'Checkpoint selection') + paragraphs(CAPTION)
+    caption = selection_caption(rows)
+    return table(headings, cells, 'Checkpoint selection') + paragraphs(caption)
 
 
 RUN_HEADINGS = [

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.files import write_whole
@@ -14,6 +16,11 @@ from .result_line import check_line
 RECORD = 'result.json'
 PREDICTIONS = 'predictions'
 PER_IMAGE = f'{PREDICTIONS}/per_image.npz'
+# Pixel counts under the other treatment of batch normalisation, by its name.
+OTHER_PER_IMAGE = {
+    name: f'{PREDICTIONS}/per_image_{name}.npz'
+    for name in ('running_statistics', 'target_statistics')
+}
 FEATURES = 'features.npz'
 # What a line of the results has in addition, from the logs.
 UNTIL_READ = {'status': 'done', 'final': {}, 'validations': {}}
@@ -29,7 +36,11 @@ class Record:
         identity: Config hash: sha256 of everything that the result depends on.
         seed: Seed of the training.
         version: Version of cfcontra_mm that trained it.
-        metrics: ``mIoU`` and ``IoU.<class>`` in percent, as the test printed them.
+        metrics: ``mIoU`` and ``IoU.<class>`` in percent, as the test printed them; with
+            the prefix ``running_statistics/`` or ``target_statistics/`` those under the
+            other treatment of batch normalisation. ``statistics/images`` is the number
+            of target images that the statistics were estimated on, 0 for running ones,
+            and ``statistics/layers`` the number of layers that have them.
         wall_seconds: Duration of training and test, since the last resume.
         resumed_from: Iteration of the last resume, 0 for an uninterrupted run.
         environment: Versions and hardware.
@@ -68,6 +79,22 @@ def read_record(work_dir: Path, identity: str) -> Record | None:
     except (ValueError, TypeError, RecursionError) as error:
         raise InputError(f'{path}: not a result ({error}); delete it') from error
     return record if record.identity == identity else None
+
+
+def line_record(line: Mapping[str, Any]) -> Record:
+    """Return the record that a finished line of the results was made from.
+
+    Args:
+        line: The line; what an older one lacks is taken as unknown.
+    """
+    unknown: dict[str, Any]
+    unknown = dict(config='', identity='', wall_seconds=0.0, resumed_from=0)
+    known = {
+        each.name: line[each.name]
+        for each in fields(Record)
+        if line.get(each.name) is not None
+    }
+    return Record(**unknown | known)
 
 
 def read_metrics(test_dir: Path) -> dict[str, float]:

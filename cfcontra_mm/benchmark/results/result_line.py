@@ -11,6 +11,7 @@ from typing import Any
 from cfcontra_mm.config.ranges import is_integer
 
 Check = Callable[[Any], bool]
+OTHER_STATISTICS = ('running_statistics/', 'target_statistics/')
 
 
 def _text(value: Any) -> bool:
@@ -52,8 +53,18 @@ def _shares(value: Any) -> bool:
 
 def _measured(value: Any) -> bool:
     """Accept metrics: numbers, of which every IoU is a percentage."""
+    return _numbers(value) and all(_percent(v) for k, v in value.items() if _is_iou(k))
+
+
+def _is_iou(key: str) -> bool:
+    for prefix in OTHER_STATISTICS:
+        key = key.removeprefix(prefix)
+    return key == 'mIoU' or key.startswith('IoU.')
+
+
+def _shares(value: Any) -> bool:
     return _numbers(value) and all(
-        _percent(v) for k, v in value.items() if k == 'mIoU' or k.startswith('IoU.')
+        share is not None and _percent(share) for share in value.values()
     )
 
 
@@ -79,7 +90,10 @@ FIELDS: dict[str, tuple[Check, str]] = {
     'final': (_numbers, 'numbers by name'),
     'loss_shares': (_shares, 'percentages by name'),
     'validations': (_validations, 'metrics by iteration, IoU from 0 to 100'),
+    'loss_shares': (_shares, 'percentages by term'),
+    'shared_sources': (_text, 'a digest'),
     'per_image': (_text, 'a path'),
+    'per_image_other': (_text, 'a path'),
     'work_dir': (_text, 'a path'),
     'files': (_paths, 'paths'),
     'max_iters': (_count, 'a number of iterations'),
@@ -129,8 +143,8 @@ def check_line(line: Any, out: Path) -> None:
 
 def _check_paths(line: Mapping[str, Any], out: Path) -> None:
     """Confine the paths to the folder of the study and those of the runs beside it."""
-    folders = {'per_image': (out,), 'work_dir': (out, out.parent / 'runs')}
-    folders['files'] = folders['work_dir']
+    folders = {name: [out] for name in ('per_image', 'per_image_other')}
+    folders |= {name: [out, out.parent / 'runs'] for name in ('work_dir', 'files')}
     for name, allowed in folders.items():
         found = line.get(name) or ()
         for path in [found] if isinstance(found, str) else found:

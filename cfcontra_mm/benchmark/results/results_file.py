@@ -18,8 +18,9 @@ from cfcontra_mm.engine.training_log import read_curves
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.files import whole_file, write_whole
 
-from .records import PER_IMAGE, Record, read_record
+from .records import OTHER_PER_IMAGE, PER_IMAGE, Record, read_record
 from .result_line import check_line
+from .validations import missing_validations
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Entry:
         max_iters: Iterations of the training.
         overrides: Overridden settings by their dotted keys.
         settings: All settings of the resolved config.
+        shared_sources: Digest of the sources that all rows share; '' if unknown.
     """
 
     row: str
@@ -45,6 +47,7 @@ class Entry:
     max_iters: int
     overrides: Mapping[str, Any]
     settings: Mapping[str, Any]
+    shared_sources: str = ''
 
     @property
     def key(self) -> tuple[str, int]:
@@ -83,6 +86,12 @@ class Result:
         """Commit of the package, in short, ``+`` if it was dirty; '' if unknown."""
         git = self.line.get('git') or {}
         return str(git.get('commit') or '')[:10] + ('+' if git.get('dirty') else '')
+
+    @property
+    def missing_validations(self) -> list[int]:
+        """Iterations whose validation was due but is missing."""
+        settings = self.line.get('resolved_config') or {}
+        return missing_validations(settings, self.validations)
 
     def class_ious(self) -> dict[str, float]:
         """Return the IoU in percent by class name, in the order of the data set."""
@@ -180,9 +189,10 @@ def _finished_line(run: Entry, record: Record, out: Path) -> dict[str, Any]:
     curves = asdict(read_curves(run.work_dir))
     del curves['training']  # hundreds of numbers, which the logs in `files` hold
     counts = out / 'per_image' / f'{run.work_dir.name}.npz'
-    if (per_image := run.work_dir / PER_IMAGE).exists():
-        with whole_file(counts) as temporary:
-            shutil.copyfile(per_image, temporary)
+    other = [
+        _copied(run.work_dir / file, counts.with_stem(f'{counts.stem}_{name}'))
+        for name, file in OTHER_PER_IMAGE.items()
+    ]
     return {
         **asdict(record),
         'row': run.row,  # the record may be of another row with the same settings
@@ -191,10 +201,25 @@ def _finished_line(run: Entry, record: Record, out: Path) -> dict[str, Any]:
         'max_iters': run.max_iters,
         'overrides': run.overrides,
         'resolved_config': run.settings,
+        'shared_sources': run.shared_sources or None,
         **curves,
         'files': [os.path.relpath(path, out) for path in curves['files']],
-        'per_image': os.path.relpath(counts, out) if counts.exists() else None,
+        'per_image': _named(_copied(run.work_dir / PER_IMAGE, counts), out),
+        'per_image_other': _named(next(filter(None, other), None), out),
     }
+
+
+def _copied(origin: Path, copy: Path) -> Path | None:
+    """Copy a file if it exists; return the copy, or an earlier one, if there is any."""
+    if origin.exists():
+        with whole_file(copy) as temporary:
+            shutil.copyfile(origin, temporary)
+    return copy if copy.exists() else None
+
+
+def _named(path: Path | None, out: Path) -> str | None:
+    """Return the name of a file in the results, None if there is no file."""
+    return os.path.relpath(path, out) if path else None
 
 
 def _failed_line(run: Entry, error: str) -> dict[str, Any]:

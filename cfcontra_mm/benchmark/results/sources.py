@@ -47,6 +47,9 @@ TRANSLATION = (
 
 OLD_NAMES = 'cfcontra_mm.old_names'
 
+OWN = ('model', 'custom_hooks', 'optim_wrapper')
+"""Settings that belong to the method of a run."""
+
 RENDERER = ('cfcontra_mm.toystreets.write',)
 """Modules that write ToyStreets."""
 
@@ -253,6 +256,19 @@ def strings(value: Any) -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for item in value:
             yield from strings(item)
+
+
+def shared_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings whose code all rows of a table must share.
+
+    The source domain is left out, as a row may train on another one: a translated copy,
+    or, for an oracle, the labelled target.
+    """
+    shared = {key: value for key, value in settings.items() if key not in OWN}
+    loader = dict(shared.get('train_dataloader') or {})
+    dataset = dict(loader.get('dataset') or {})
+    dataset.pop('source', None)
+    return shared | {'train_dataloader': loader | {'dataset': dataset}}
 
 
 def changed_file(digests: Mapping[str, str]) -> str | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
+from cfcontra_mm.benchmark.results.records import Record
 from cfcontra_mm.benchmark.results.results_file import (
     follow_folders,
     read_results,
@@ -33,6 +34,7 @@ POLL_SECONDS = 0.5
 LOG_TAIL_LINES = 12
 # Starts a pool, given the steps and the locks of their folders.
 StartPool = Callable[[Sequence[Step], Sequence[TextIO]], Pool]
+Records = Mapping[Run, Record | None]
 
 
 def run_study(
@@ -84,7 +86,8 @@ def run_study(
             write_results(entries, {}, out)
             _set_aside(again, out)
         start = partial(_start, tools=tools, cluster=cluster, lock=lock)
-        failed, status = _run_all(study, wanted, seeds[0], start)
+        records = _records(wanted, again, out)
+        failed, status = _run_all(study, wanted, records, seeds[0], start)
         errors = {job.step.identity: job.error for job in failed}
         write_results(entries, errors, out)
         if status:
@@ -122,8 +125,22 @@ def _all_seeds(study: Study, seeds: Sequence[int], out: Path) -> tuple[int, ...]
     return tuple(sorted({*seeds, *study.seeds, *known}))
 
 
+def _records(runs: Sequence[Run], again: Sequence[Run], out: Path) -> Records:
+    """Return the record of every run, None for those that are unfinished."""
+    results = read_results(out / 'results.jsonl', missing_ok=True)
+    anew = {run.identity for run in again}
+    return {
+        run: run.record() if run.identity in anew else run.noted(results, out)
+        for run in distinct_runs(runs)
+    }
+
+
 def _run_all(
-    study: Study, runs: Sequence[Run], feature_seed: int, start: StartPool
+    study: Study,
+    runs: Sequence[Run],
+    records: Records,
+    feature_seed: int,
+    start: StartPool,
 ) -> tuple[list[Job], int]:
     """Finish runs; return the failed jobs, and the exit status if a signal ended it."""
     failed: list[Job] = []
@@ -131,26 +148,30 @@ def _run_all(
         with ProgressPrinter() as printer:
             if study.data:
                 _write_data(study.data, printer)
-            features = missing_features(study, runs, feature_seed)
-            _finish_runs(distinct_runs(runs), features, start, printer, failed)
+            # Of a run whose folder is gone there is nothing to collect.
+            gone = {
+                r.identity for r in records if records[r] and not r.work_dir.is_dir()
+            }
+            here = [run for run in runs if run.identity not in gone]
+            features = missing_features(study, here, feature_seed)
+            _finish_runs(records, features, start, printer, failed)
     except KeyboardInterrupt as stop:
         return failed, exit_status(stop)
     return failed, 0
 
 
 def _finish_runs(
-    runs: Sequence[Run],
+    records: Records,
     features: Sequence[FeatureStep],
     start: StartPool,
     printer: ProgressPrinter,
     failed: list[Job],
 ) -> None:
     """Finish every run and its features; append the failed jobs to ``failed``."""
-    records = {run: run.record() for run in runs}
     unfinished = [run for run, record in records.items() if record is None]
     finished = [finished_status(run, r) for run, r in records.items() if r is not None]
     preparations = unfinished_needs(unfinished)
-    printer.message(_overview(len(finished), len(runs), preparations))
+    printer.message(_overview(len(finished), len(records), preparations))
     steps = [*preparations, *unfinished, *features]
     with own_folders(steps) as locks:
         _run_pool(start(steps, locks), finished, printer, failed)

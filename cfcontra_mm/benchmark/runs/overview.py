@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from prettytable import PrettyTable
 
-from cfcontra_mm.benchmark.results import read_results
+from cfcontra_mm.benchmark.results import Result, read_results
 from cfcontra_mm.benchmark.study import Study
 
 from .plan import choose_runs, distinct_runs, plan_runs
 from .pool import device_environments, finished_status
 from .preparations import unfinished_needs
 from .progress import Status, format_seconds, seconds_left
-from .run import Run
 from .step import Step
 
 
@@ -42,12 +41,14 @@ def overview(
     planned = plan_runs(study, seeds, out)
     chosen, again = map(distinct_runs, choose_runs(study, planned, only, rerun))
     anew = {run.identity for run in again}
-    found = {run.identity: _finished(run) for run in distinct_runs(planned)}
-    finished = {i: status for i, status in found.items() if status and i not in anew}
+    results = read_results(out / 'results.jsonl', missing_ok=True)
+    records = {run: run.noted(results, out) for run in distinct_runs(planned)}
+    found = {r.identity: finished_status(r, n) for r, n in records.items() if n}
+    finished = {i: status for i, status in found.items() if i not in anew}
     unfinished = [run for run in chosen if run.identity not in finished]
     steps = [*unfinished_needs(unfinished), *unfinished]
     queued = [_queued(step, step.identity in anew) for step in steps]
-    failed = _failed(out)
+    failed = _failed(results)
     table = PrettyTable(['run', 'state', 'iterations'], align='l')
     for run in chosen:
         if run.identity in finished:
@@ -58,15 +59,10 @@ def overview(
     return f'{table.get_string()}\n{_estimate([*finished.values()], queued)}'
 
 
-def _failed(out: Path) -> set[str]:
+def _failed(results: Mapping[tuple[str, int], Result]) -> set[str]:
     """Return the config hashes of the runs whose last attempt failed."""
-    results = read_results(out / 'results.jsonl', missing_ok=True).values()
-    return {r.line.get('identity', '') for r in results if r.status == 'failed'}
-
-
-def _finished(run: Run) -> Status | None:
-    record = run.record()
-    return finished_status(run, record) if record else None
+    failed = (r.line for r in results.values() if r.status == 'failed')
+    return {line.get('identity', '') for line in failed}
 
 
 def _queued(step: Step, anew: bool) -> Status:

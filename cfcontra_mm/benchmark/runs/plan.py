@@ -21,6 +21,7 @@ from cfcontra_mm.benchmark.results.sources import (
     TRAINING,
     TRANSLATION,
     SourceTree,
+    shared_settings,
     strings,
 )
 from cfcontra_mm.benchmark.study import (
@@ -143,7 +144,9 @@ class _Planner:
         needs = self._needs(row.needs, (), seed)
         needs += self._needs(row.per_seed, row.per_seed, seed)
         self._check_reads(row, config)
-        sources = self._sources(config, TRAINING)
+        settings = config.to_dict()
+        sources = self._sources(config, settings, TRAINING)
+        shared = self._sources(config, shared_settings(settings), TRAINING)
         identity = self._identity(config, sources, needs, seed=seed)
         return Run(
             row=row.name,
@@ -152,10 +155,11 @@ class _Planner:
             max_iters=_max_iters(config, path),
             identity=identity,
             work_dir=_run_folder(self.out.parent / 'runs', row.name, seed, identity),
-            settings=config.to_dict(),
+            settings=settings,
             overrides=overrides,
             needs=needs,
             sources=sources,
+            shared_sources=_digest(sorted(set(shared.values()))),
         )
 
     def _check_reads(self, row: Row, config: Config) -> None:
@@ -205,12 +209,14 @@ class _Planner:
         )
         folder = preparation.folder(seed)
         made = dict(kind=kind, out=str(folder) if preparation.out else None, seed=seed)
-        sources = self._sources(config, TRAINING if kind == 'train' else TRANSLATION)
+        settings = config.to_dict()
+        modules = TRAINING if kind == 'train' else TRANSLATION
+        sources = self._sources(config, settings, modules)
         common = dict(
             name=preparation.name,
             config=path,
             seed=seed,
-            settings=config.to_dict(),
+            settings=settings,
             identity=self._identity(config, sources, needs, **made),
             work_dir=folder,
             logs=self.out / 'preparations',
@@ -222,13 +228,16 @@ class _Planner:
         checkpoint = _translator(config, path, needs)
         return Translation(checkpoint=checkpoint, **common)
 
-    def _sources(self, config: Config, modules: Sequence[str]) -> dict[str, str]:
+    def _sources(
+        self, config: Config, settings: Mapping[str, Any], modules: Sequence[str]
+    ) -> dict[str, str]:
+        """Return the digests of the files that some settings of a config depend on."""
         imports = (config.get('custom_imports') or {}).get('imports') or ()
         imports = (imports,) if isinstance(imports, str) else tuple(imports)
         # Importing an external module may do more than register something.
         outside = [name for name in imports if name.split('.')[0] != PACKAGE]
         modules = (*modules, *outside, *self.data_modules)
-        return self.tree(imports).digests(config.to_dict(), modules)
+        return self.tree(imports).digests(settings, modules)
 
     def _identity(
         self,
@@ -248,9 +257,13 @@ class _Planner:
         }
         if classes := _class_file(config):
             parts['classes'] = classes
-        # JSON and not `pretty_text`, whose layout depends on yapf's version.
-        text = json.dumps(parts, sort_keys=True, default=str)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return _digest(parts)
+
+
+def _digest(parts: Any) -> str:
+    # JSON and not `pretty_text`, whose layout depends on yapf's version.
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _run_folder(runs: Path, row: str, seed: int, identity: str) -> Path:

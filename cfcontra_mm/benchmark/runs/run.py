@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -14,11 +15,14 @@ from cfcontra_mm.benchmark.results.records import (
     FEATURES,
     PREDICTIONS,
     Record,
+    line_record,
     read_metrics,
     read_record,
     write_record,
 )
-from cfcontra_mm.benchmark.results.results_file import Entry
+from cfcontra_mm.benchmark.results.results_file import Entry, Result
+from cfcontra_mm.benchmark.results.validations import missing_validations
+from cfcontra_mm.engine.training_log import read_curves
 from cfcontra_mm.files import write_whole
 
 from .preparations import PreparationStep
@@ -37,12 +41,14 @@ class Run(Step):
         seed: Seed of the training.
         overrides: Overridden settings by their dotted keys.
         needs: Preparations that must be finished before it starts.
+        shared_sources: Digest of the sources that all rows share.
     """
 
     row: str
     seed: int
     overrides: dict[str, Any] = field(default_factory=dict, hash=False)
     needs: tuple[PreparationStep, ...] = ()
+    shared_sources: str = ''
 
     @property
     def label(self) -> str:
@@ -78,11 +84,34 @@ class Run(Step):
             max_iters=self.max_iters,
             overrides=self.overrides,
             settings=self.settings,
+            shared_sources=self.shared_sources,
         )
 
     def record(self) -> Record | None:
         """Read its record, None if it is unfinished."""
         return read_record(self.work_dir, self.identity)
+
+    def noted(
+        self, results: Mapping[tuple[str, int], Result], out: Path
+    ) -> Record | None:
+        """Return its record; if its folder is gone, what the results have of it.
+
+        Results may travel without the folders of the runs. A folder that was set aside,
+        to train the run again, is not gone.
+
+        Args:
+            results: Results of the study by (row, seed).
+            out: Folder of the study.
+        """
+        found = results.get((self.row, self.seed))
+        if not found or found.status != 'done' or not found.per_image:
+            return self.record()
+        line = found.line
+        folders = (self.work_dir, out / (line.get('work_dir') or ''))
+        gone = not any(folder.is_dir() for folder in folders)
+        if not gone or line.get('identity') != self.identity:
+            return self.record()
+        return line_record(line)
 
     def set_aside(self) -> Path | None:
         """Rename the folder; return the new path, None if there is no folder."""
@@ -120,4 +149,10 @@ class Run(Step):
             git=json.loads(self.git_note.read_text()),
         )
         write_record(record, self.work_dir)
-        return f'mIoU {record.metrics["mIoU"]:.1f}'
+        return f'mIoU {record.metrics["mIoU"]:.1f}{self._missing()}'
+
+    def _missing(self) -> str:
+        """Return a note of validations that were due but are not in the logs."""
+        made = read_curves(self.work_dir).validations
+        missing = ', '.join(map(str, missing_validations(self.settings, made)))
+        return f', without the validation of iteration {missing}' if missing else ''

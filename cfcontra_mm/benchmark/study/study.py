@@ -124,8 +124,9 @@ class Study:
             the missing part of the data; None for existing data.
         preparations: Preparations that rows may need.
         feature_rows: Rows whose pixel features the report shows.
-        block_length: Number of neighbouring validation images that significance tests
-            resample together, since the frames of a video are not independent.
+        block_length: Number of neighbouring validation images that are one block for
+            the intervals and tests over images, since the frames of a video are not
+            independent; by default chosen by how far neighbours are correlated.
         network: Network of every row that names none, instead of its config's.
         pair: Pair of every row that names none, instead of its config's.
     """
@@ -143,7 +144,7 @@ class Study:
     data: dict[str, Any] | None = None
     preparations: tuple[Preparation, ...] = ()
     feature_rows: tuple[str, ...] = ()
-    block_length: int = 1
+    block_length: int | None = None
     network: str | None = None
     pair: str | None = None
 
@@ -243,7 +244,8 @@ def _check_lists(study: Study, path: Path) -> None:
 def _check_numbers(study: Study, path: Path) -> None:
     numbers: list[tuple[str, Range, Any]]
     numbers = [('seeds', SEEDS, seed) for seed in study.seeds]
-    numbers.append(('block_length', COUNT, study.block_length))
+    if study.block_length is not None:
+        numbers.append(('block_length', COUNT, study.block_length))
     for column in study.columns:
         where = f'column {column.name!r}'
         numbers.append((f'{where}: digits', NATURAL, column.digits))

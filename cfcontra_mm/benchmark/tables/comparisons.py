@@ -7,33 +7,39 @@ import json
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cfcontra_mm.files import write_whole
 
+from .neighbours import FEWEST_BLOCKS, UNCORRELATED, uncorrelated_length
 from .statistics import (
     CONFIDENCE,
     RANDOM_STATE,
     RESAMPLES,
     Interval,
-    bootstrap_interval,
+    jackknife_interval,
     permutation_p_value,
     read_pixel_counts,
 )
 
 CACHE = '.comparisons.json'
+Files = Sequence[Path]
 
 
 class ImageTest(NamedTuple):
-    """Whether two rows differ, over images.
+    """Whether two rows differ, over images or over blocks of neighbouring ones.
 
     Args:
-        interval: Bootstrap interval of the difference, in percentage points.
+        interval: Of the difference, in percentage points.
         p_value: Of the paired permutation test.
+        block_length: Approximate number of images in a block; 1 for single images.
+        blocks: Number of blocks.
     """
 
     interval: Interval
     p_value: float
+    block_length: int
+    blocks: int
 
 
 class Comparisons:
@@ -48,16 +54,18 @@ class Comparisons:
 
     def __init__(self, cache: Path | None = None) -> None:
         self.cache = cache
-        self.known = _read(cache) if cache else {}
-        self.used: dict[str, ImageTest] = {}
+        known = _read(cache) if cache else ({}, {})
+        self.known_tests, self.known_lengths = known
+        self.tests: dict[str, ImageTest] = {}
+        self.lengths: dict[str, int] = {}
         # The reference is compared with every row.
         self.read = lru_cache(maxsize=2)(read_pixel_counts)
         self.digest = lru_cache(maxsize=None)(_digest)
 
     def compare(
         self,
-        row: Sequence[Path],
-        reference: Sequence[Path],
+        row: Files,
+        reference: Files,
         classes: Sequence[str],
         block_length: int,
     ) -> ImageTest:
@@ -72,42 +80,73 @@ class Comparisons:
         Raises:
             InputError: The images or the classes differ, or a file cannot be read.
         """
-        files = [list(map(self.digest, paths)) for paths in (row, reference)]
-        settings = [CONFIDENCE, RESAMPLES, RANDOM_STATE, block_length, *classes]
-        key = _sha256(json.dumps([*files, settings]).encode())
-        if key not in self.used:
-            self.used[key] = self.known.get(key) or self._compute(
-                tuple(row), tuple(reference), tuple(classes), block_length
+        settings = ['jackknife', CONFIDENCE, RESAMPLES, RANDOM_STATE, block_length]
+        key = self._key(row, reference, classes, settings)
+        if key not in self.tests:
+            self.tests[key] = self.known_tests.get(key) or self._test(
+                row, reference, tuple(classes), block_length
             )
-        return self.used[key]
+        return self.tests[key]
 
-    def _compute(
+    def block_length(self, row: Files, reference: Files, classes: Sequence[str]) -> int:
+        """Return the length of blocks that are independent, for this row.
+
+        See :func:`uncorrelated_length`, and :meth:`compare` for the arguments.
+        """
+        settings = ['length', UNCORRELATED, FEWEST_BLOCKS]
+        key = self._key(row, reference, classes, settings)
+        if key not in self.lengths:
+            self.lengths[key] = self.known_lengths.get(key) or uncorrelated_length(
+                *(self.read(tuple(p), tuple(classes), 1) for p in (row, reference))
+            )
+        return self.lengths[key]
+
+    def _key(
         self,
-        row: tuple[Path, ...],
-        reference: tuple[Path, ...],
+        row: Files,
+        reference: Files,
+        classes: Sequence[str],
+        settings: Sequence[Any],
+    ) -> str:
+        files = [list(map(self.digest, paths)) for paths in (row, reference)]
+        return _sha256(json.dumps([*files, [*settings, *classes]]).encode())
+
+    def _test(
+        self,
+        row: Files,
+        reference: Files,
         classes: tuple[str, ...],
         block_length: int,
     ) -> ImageTest:
-        ours, theirs = (self.read(p, classes, block_length) for p in (row, reference))
+        ours, theirs = (
+            self.read(tuple(p), classes, block_length) for p in (row, reference)
+        )
         return ImageTest(
-            bootstrap_interval(ours, theirs), permutation_p_value(ours, theirs)
+            jackknife_interval(ours, theirs),
+            permutation_p_value(ours, theirs),
+            block_length,
+            len(ours.names),
         )
 
     def save(self) -> None:
         """Write what was compared, if anything is new."""
-        if self.cache and self.used.keys() - self.known.keys():
-            write_whole(self.cache, json.dumps(self.used, indent=0) + '\n')
+        new = self.tests.keys() - self.known_tests.keys()
+        new |= self.lengths.keys() - self.known_lengths.keys()
+        if self.cache and new:
+            found = {'tests': self.tests, 'lengths': self.lengths}
+            write_whole(self.cache, json.dumps(found, indent=0) + '\n')
 
 
-def _read(cache: Path) -> dict[str, ImageTest]:
+def _read(cache: Path) -> tuple[dict[str, ImageTest], dict[str, int]]:
     try:
         found = json.loads(cache.read_text())
-        return {
-            key: ImageTest(Interval(float(low), float(high)), float(p_value))
-            for key, ((low, high), p_value) in found.items()
+        tests = {
+            key: ImageTest(Interval(float(low), float(high)), float(p), int(n), int(b))
+            for key, ((low, high), p, n, b) in found['tests'].items()
         }
-    except (OSError, ValueError, TypeError, AttributeError):
-        return {}  # it is made again
+        return tests, {key: int(n) for key, n in found['lengths'].items()}
+    except (OSError, ValueError, TypeError, AttributeError, KeyError):
+        return {}, {}  # it is made again
 
 
 def _digest(path: Path) -> str:

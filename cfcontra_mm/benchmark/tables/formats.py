@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from prettytable import PrettyTable, TableStyle
 
@@ -16,11 +15,13 @@ from cfcontra_mm.benchmark.results.results_file import read_results
 from cfcontra_mm.benchmark.study import Column, Study
 from cfcontra_mm.files import csv_text
 
+from . import captions
+from .captions import OVER_IMAGES, OVER_SEEDS, P_VALUE, SEED_INTERVAL, WEAK_MARK
 from .comparisons import CACHE, Comparisons
 from .statistics import Interval
 from .summary import Difference, Results, Summary, summarize
+from .treatments import NO_LAYERS
 
-SEED_INTERVAL = 'mIoU 95 %'
 # As papers print them, so that 19 columns fit on a wide terminal.
 SHORT_NAMES = {
     'sidewalk': 'side.',
@@ -43,6 +44,8 @@ LATEX = str.maketrans(
         '~': r'\textasciitilde{}',
         '±': r'$\pm$',
         '†': r'$\dagger$',
+        '°': r'$^\circ$',
+        'Δ': r'$\Delta$',
     }
 )
 Cell = Callable[[Summary], str]
@@ -56,11 +59,13 @@ class Table:
         study: The study.
         seeds: Seeds of the table.
         rows: Lines of the table, see :func:`summarize`.
+        remarks: Further notes.
     """
 
     study: Study
     seeds: Sequence[int]
     rows: Sequence[Summary]
+    remarks: Sequence[str] = ()
 
     def class_names(self) -> list[str]:
         """Return the classes of the first row with a result, [] if there is none."""
@@ -69,53 +74,28 @@ class Table:
 
     def caption(self) -> str:
         """Return an explanation of the figures, one per line."""
-        lines = [_conditions(self), *self.notes()]
+        lines = [*captions.conditions(self.seeds, self.rows), *self.notes()]
         if self.study.reference:
-            lines.append(_tests(self))
+            lines += captions.tests(self.study.reference, self.seeds, self.rows)
         if any(row.status == 'published' for row in self.rows):
             lines.append(
                 'published: figures from the papers on their data, not measured here'
             )
         return '\n'.join(lines)
 
+    def short_caption(self) -> str:
+        """Return the same in words of the field, one sentence per line."""
+        reference = self.study.reference
+        short = captions.short_caption(self.seeds, self.rows, reference)
+        return '\n'.join([*short, *self.notes()])
+
     def notes(self) -> list[str]:
-        """Return what to mind when rows or seeds were not made alike."""
-        iterations = {row.name: row.iterations for row in self.rows if row.iterations}
-        # Rows of a study may be made at different times, but seeds of a row are one.
-        mixed = {
-            row.name: row.commits
-            for row in self.rows
-            if len({*row.commits.values()} - {''}) > 1
-        }
-        lines = {
-            'not trained for the same number of iterations': _groups(iterations),
-            'seeds of a row are of different commits': _groups(mixed),
-            'made with other overrides than the study has now': ', '.join(
-                row.name for row in self.rows if row.outdated
-            ),
-        }
-        return [f'{what}: {groups}' for what, groups in lines.items() if groups]
-
-
-def _groups(found: Mapping[str, Mapping[int, Any]]) -> str:
-    """Group the rows, or seeds of a row that differ, by value; '' if all are equal."""
-    groups: dict[Any, list[str]] = {}
-    for name, by_seed in found.items():
-        alike = len({*by_seed.values()}) == 1
-        members = (
-            {name: min(by_seed)}
-            if alike
-            else {f'{name} seed {seed}': seed for seed in by_seed}
-        )
-        for member, seed in members.items():
-            groups.setdefault(by_seed[seed] or 'unknown', []).append(member)
-    if len(groups) < 2:
-        return ''
-    return '; '.join(f'{value} ({", ".join(who)})' for value, who in groups.items())
+        """Return what to mind, for example when rows or seeds were not made alike."""
+        return [*captions.notes(self.rows), *self.remarks]
 
 
 def read_table(
-    study: Study, out: Path, seeds: Sequence[int] = ()
+    study: Study, out: Path, seeds: Sequence[int] = (), remarks: Sequence[str] = ()
 ) -> tuple[Table, Results]:
     """Read the results of a study and summarize them in a table.
 
@@ -123,6 +103,7 @@ def read_table(
         study: The study.
         out: Folder of the study's results.
         seeds: Seeds to use instead of the study's.
+        remarks: Further notes of the table.
 
     Returns:
         The table, and the results by (row, seed).
@@ -133,46 +114,10 @@ def read_table(
     seeds = tuple(dict.fromkeys(seeds or study.seeds))
     results = read_results(out / 'results.jsonl')
     comparisons = Comparisons(out / CACHE)
-    table = Table(study, seeds, summarize(study, seeds, results, comparisons))
+    rows = summarize(study, seeds, results, comparisons)
+    table = Table(study, seeds, rows, remarks)
     comparisons.save()
     return table, results
-
-
-def _conditions(table: Table) -> str:
-    spread = (
-        f', mean ± standard deviation; {SEED_INTERVAL}: t-interval over seeds'
-        if len(table.seeds) > 1
-        else ''
-    )
-    return (
-        'IoU in percent on the validation images of the target, last checkpoint, '
-        f'seed {", ".join(map(str, table.seeds))}{spread}{_versions(table.rows)}'
-    )
-
-
-def _versions(rows: Sequence[Summary]) -> str:
-    """Return the version of the package; if there are several, with their rows."""
-    found: dict[str, list[str]] = {v: [] for row in rows for v in row.versions}
-    for row in rows:
-        for version in row.versions:
-            found[version].append(row.name)
-    if len(found) < 2:
-        return ''.join(f'; cfcontra_mm {version}' for version in found)
-    parts = [f'{version} ({", ".join(names)})' for version, names in found.items()]
-    return f'; cfcontra_mm {", ".join(parts)}'
-
-
-def _tests(table: Table) -> str:
-    seeds = '± over seeds: paired 95 % t-interval; ' if len(table.seeds) > 1 else ''
-    length = table.study.block_length
-    images = 'images' if length == 1 else f'blocks of {length} neighbouring images'
-    return (
-        f'vs {table.study.reference}: difference in mIoU with 95 % bootstrap interval '
-        f'over {images}, the same for both rows and all seeds; {seeds}'
-        f'p: paired permutation test over {images}; '
-        '*: significantly different (the intervals over images and over several seeds '
-        'both exclude zero), otherwise not significantly different'
-    )
 
 
 def text_table(table: Table) -> str:
@@ -278,6 +223,8 @@ def _columns(table: Table, shorten: Callable[[str], str]) -> dict[str, Cell]:
     columns: dict[str, Cell] = {'method': _name}
     columns |= {shorten(c): partial(_class_cell, c) for c in table.class_names()}
     columns['mIoU'] = _miou_cell
+    if other := captions.other_heading(table.rows):
+        columns[other] = _other_cell
     columns |= {SEED_INTERVAL: _interval_cell} if several else {}
     if study.baseline:
         columns['gain'] = _gain_cell
@@ -285,16 +232,19 @@ def _columns(table: Table, shorten: Callable[[str], str]) -> dict[str, Cell]:
         columns['gap closed'] = _gap_cell
     columns |= {column.name: partial(_figure_cell, column) for column in study.columns}
     if study.reference:
-        columns[f'vs {study.reference}'] = _difference_cell
-        columns |= {'± over seeds': _over_seeds_cell} if several else {}
-        columns['p'] = _p_cell
+        columns[captions.difference_heading(study.reference)] = _difference_cell
+        columns[OVER_IMAGES] = _over_images_cell
+        columns |= {OVER_SEEDS: _over_seeds_cell} if several else {}
+        columns[P_VALUE] = _p_cell
     if several:
         columns['mIoU by seed'] = _seeds_cell
     return columns
 
 
 def _name(row: Summary) -> str:
-    return f'{row.name} (published)' if row.status == 'published' else row.name
+    if row.status == 'published':
+        return f'{row.name} (published)'
+    return row.name + WEAK_MARK * bool(row.weak_terms)
 
 
 def _class_cell(name: str, row: Summary) -> str:
@@ -304,12 +254,26 @@ def _class_cell(name: str, row: Summary) -> str:
 def _miou_cell(row: Summary) -> str:
     if row.status in ('failed', 'not run'):
         return row.status
-    spread = '' if row.std is None else f' ± {row.std:.1f}'
-    return _number(row.miou) + spread
+    return _spread(row.miou, row.std)
+
+
+def _other_cell(row: Summary) -> str:
+    treatment = row.treatment
+    if treatment.headline == NO_LAYERS:
+        return NO_LAYERS
+    return _spread(treatment.miou, treatment.std)
+
+
+def _spread(mean: float | None, std: float | None) -> str:
+    return _number(mean) + ('' if std is None else f' ± {std:.1f}')
 
 
 def _interval_cell(row: Summary) -> str:
-    return f'[{", ".join(map(_number, row.interval))}]' if row.interval else '-'
+    return _interval(row.interval, _number)
+
+
+def _interval(interval: Interval | None, number: Callable[[float], str]) -> str:
+    return f'[{", ".join(map(number, interval))}]' if interval else '-'
 
 
 def _gain_cell(row: Summary) -> str:
@@ -328,20 +292,20 @@ def _difference_cell(row: Summary) -> str:
     difference = row.difference
     if difference is None:
         return '-'
-    mark = '*' if difference.significant else ''
-    images = difference.over_images
-    interval = f' [{", ".join(map(_signed, images))}]' if images else ''
-    return f'{_signed(difference.mean)}{interval}{mark}'
+    return _signed(difference.mean) + '*' * difference.significant
+
+
+def _over_images_cell(row: Summary) -> str:
+    test = row.difference.over_images if row.difference else None
+    return _interval(test.interval if test else None, _signed)
 
 
 def _over_seeds_cell(row: Summary) -> str:
-    if row.difference is None or row.difference.over_seeds is None:
-        return '-'
-    return f'± {row.difference.over_seeds.high - row.difference.mean:.1f}'
+    return _interval(row.difference.over_seeds if row.difference else None, _signed)
 
 
 def _p_cell(row: Summary) -> str:
-    p_value = row.difference.p_value if row.difference else None
+    p_value = row.difference.p_adjusted if row.difference else None
     if p_value is None:
         return '-'
     return '<0.001' if p_value < 0.001 else f'{p_value:.3f}'
@@ -380,6 +344,8 @@ def _csv_row(table: Table, row: Summary) -> dict[str, str]:
         'mIoU': row.miou,
         'mIoU std': row.std,
         **_bounds('mIoU t', row.interval),
+        'other statistics': row.treatment.miou,
+        'other statistics std': row.treatment.std,
         'gain': row.gain,
         'gap closed': row.gap_closed,
         **{column.name: row.columns.get(column.name) for column in table.study.columns},
@@ -388,6 +354,7 @@ def _csv_row(table: Table, row: Summary) -> dict[str, str]:
     }
     cells = {heading: _csv_cell(value) for heading, value in numbers.items()}
     made = {
+        'statistics': [row.treatment.headline] if row.status == 'done' else [],
         'version': row.versions,
         'iterations': row.iterations.values(),
         'commit': row.commits.values(),
@@ -400,11 +367,14 @@ def _csv_row(table: Table, row: Summary) -> dict[str, str]:
 
 
 def _csv_difference(found: Difference | None) -> dict[str, float | None]:
+    test = found.over_images if found else None
     return {
         'difference': found.mean if found else None,
-        **_bounds('bootstrap', found.over_images if found else None),
-        **_bounds('paired t', found.over_seeds if found else None),
-        'p': found.p_value if found else None,
+        **_bounds('over images', test.interval if test else None),
+        **_bounds('over seeds', found.over_seeds if found else None),
+        'p over images': test.p_value if test else None,
+        'p over images (Holm)': found.p_adjusted if found else None,
+        'blocks': test.blocks if test else None,
         'significant': float(found.significant) if found else None,
     }
 

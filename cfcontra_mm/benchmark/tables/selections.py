@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from statistics import fmean
 
@@ -33,6 +33,7 @@ CAPTION = (
     'rank: Spearman correlation of the score with mIoU over the checkpoints of a '
     'run, mean over seeds'
 )
+MISSING = '-: a validation that was due is missing'
 
 
 @dataclass(frozen=True)
@@ -45,24 +46,46 @@ class Selections:
             that have a value in every run, and ``'best†'``.
         rank: Spearman correlation with mIoU by validator; NaN for a run whose
             checkpoints it cannot rank.
+        missing: Iterations whose validation was due but is missing, by seed; such a
+            row has neither of the above.
     """
 
     name: str
     miou: Mapping[str, tuple[float, ...]]
     rank: Mapping[str, tuple[float, ...]]
+    missing: Mapping[int, Sequence[int]] = field(default_factory=dict)
 
 
 def compare_selections(
     study: Study, seeds: Sequence[int], results: Results
 ) -> list[Selections]:
-    """Compare the selections of every row whose runs all have several validations."""
+    """Compare the selections of every row whose runs all have several validations.
+
+    A row that lacks a validation that was due has no values: the checkpoint that would
+    have been selected may be the one that was not validated.
+    """
     rows = []
     for row in study.measured():
-        found = [results.get((row.name, seed), Result('not run')) for seed in seeds]
-        histories = [_history(study, result) for result in found]
-        if all(len(history) > 1 for history in histories):
+        found = {s: results.get((row.name, s), Result('not run')) for s in seeds}
+        histories = [_history(study, result) for result in found.values()]
+        gaps = {s: r.missing_validations for s, r in found.items()}
+        missing = {seed: iterations for seed, iterations in gaps.items() if iterations}
+        if missing:
+            rows.append(Selections(row.name, {}, {}, missing))
+        elif all(len(history) > 1 for history in histories):
             rows.append(_compare(row.name, histories))
     return rows
+
+
+def selection_caption(rows: Sequence[Selections]) -> str:
+    """Return an explanation of the figures, one sentence per line."""
+    missing = [
+        f'{row.name} seed {seed} (iteration {", ".join(map(str, iterations))})'
+        for row in rows
+        for seed, iterations in row.missing.items()
+    ]
+    note = f'\n{MISSING}: {", ".join(missing)}' if missing else ''
+    return CAPTION + note
 
 
 def _history(study: Study, result: Result) -> History:
@@ -106,12 +129,6 @@ def _compare(name: str, histories: Sequence[History]) -> Selections:
     )
 
 
-def _reported(history: History, select: Callable[[History], int]) -> float:
-    if not _has_number(history, 'mIoU'):
-        return math.nan
-    return history[select(history)]['mIoU']
-
-
 def _has_number(history: History, key: str) -> bool:
     return any(not math.isnan(v.get(key, math.nan)) for v in history.values())
 
@@ -127,7 +144,8 @@ def selection_text(rows: Sequence[Selections], markdown: bool = False) -> str:
 def selection_latex(rows: Sequence[Selections]) -> str:
     """Format the same table as a ``tabular``."""
     headings, cells = selection_cells(rows)
-    return latex_tabular([latex(heading) for heading in headings], cells, CAPTION)
+    names = [latex(heading) for heading in headings]
+    return latex_tabular(names, cells, selection_caption(rows))
 
 
 def selection_cells(rows: Sequence[Selections]) -> tuple[list[str], list[list[str]]]:

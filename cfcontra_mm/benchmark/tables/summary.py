@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
@@ -14,10 +14,17 @@ from cfcontra_mm.benchmark.results.results_file import Result
 from cfcontra_mm.benchmark.study import Column, Row, Study
 from cfcontra_mm.errors import InputError
 
-from .comparisons import Comparisons
-from .statistics import Interval, t_interval
+from .comparisons import Comparisons, ImageTest
+from .statistics import Interval, holm, t_interval
+from .treatments import Treatment, headline, other_metrics
 
 Results = Mapping[tuple[str, int], Result]
+# What an adjusted p-value must be below for a mark.
+SIGNIFICANCE = 0.05
+# From so many seeds on, an interval over them that excludes zero is enough.
+ENOUGH_SEEDS = 5
+# Share of the gradient in percent below which a term of the loss does nothing.
+WEAK_SHARE = 1.0
 
 
 @dataclass(frozen=True)
@@ -27,23 +34,37 @@ class Difference:
     Args:
         mean: Mean over seeds.
         over_seeds: Paired t-interval over seeds, None for one seed.
-        over_images: Bootstrap interval over images, None without their pixel counts.
-        p_value: p-value of the paired permutation test over images, None likewise.
+        over_images: Test over images, None without their pixel counts.
+        p_adjusted: Its p-value, adjusted by Holm for the rows of the table; None
+            likewise, and for a row that shares its runs with the reference.
+        seeds: Number of seeds.
     """
 
     mean: float
     over_seeds: Interval | None
-    over_images: Interval | None = None
-    p_value: float | None = None
+    over_images: ImageTest | None = None
+    p_adjusted: float | None = None
+    seeds: int = 1
 
     @property
     def significant(self) -> bool:
-        """Whether the intervals over images and over seeds both exclude zero.
+        """Whether the row differs beyond chance over images and over seeds.
 
-        With a single seed, no difference is significant.
+        Both intervals exclude zero and the adjusted p-value is below
+        ``SIGNIFICANCE``. With fewer than ``ENOUGH_SEEDS`` seeds, the interval over
+        seeds is also at least half its width away from zero. With a single seed, no
+        difference is significant.
         """
-        intervals = (self.over_seeds, self.over_images)
-        return all(interval and interval.excludes_zero() for interval in intervals)
+        seeds, images, p_value = self.over_seeds, self.over_images, self.p_adjusted
+        if seeds is None or images is None or p_value is None:
+            return False
+        beyond_chance = p_value < SIGNIFICANCE and images.interval.excludes_zero()
+        return beyond_chance and seeds.excludes_zero() and self._is_clear(seeds)
+
+    def _is_clear(self, interval: Interval) -> bool:
+        nearer_end = min(abs(interval.low), abs(interval.high))
+        half_width = (interval.high - interval.low) / 2
+        return self.seeds >= ENOUGH_SEEDS or nearer_end >= half_width
 
 
 @dataclass(frozen=True)
@@ -68,6 +89,9 @@ class Summary:
         iterations: Iterations of the training by seed, None if unknown.
         commits: Commit of the package by seed, '' if unknown.
         outdated: Whether a result has other overrides than the study has now.
+        treatment: Statistics of the batch normalisation in its tests.
+        weak_terms: Largest share of the gradient in percent by term of the loss, for
+            terms that stay below ``WEAK_SHARE`` in every seed.
     """
 
     name: str
@@ -85,6 +109,8 @@ class Summary:
     iterations: Mapping[int, int | None] = field(default_factory=dict)
     commits: Mapping[int, str] = field(default_factory=dict)
     outdated: bool = False
+    treatment: Treatment = field(default_factory=Treatment)
+    weak_terms: Mapping[str, float] = field(default_factory=dict)
 
     def mious(self) -> list[float]:
         """Return the mIoU of every seed that has a result."""
@@ -115,17 +141,15 @@ def summarize(
     """
     measured = [_summarize_row(study, row, seeds, results) for row in study.measured()]
     complete: Complete = {row.name: row for row in measured if row.status == 'done'}
-    compare = partial(
-        _compare,
-        study,
-        complete=complete,
-        seeds=seeds,
-        results=results,
-        tests=comparisons or Comparisons(),
-    )
-    lines = {row.name: compare(row) for row in measured}
-    found = [(lines.get(row.name), _published(study, row)) for row in study.rows]
-    return [line for pair in found for line in pair if line]
+    baseline, oracle = complete.get(study.baseline), complete.get(study.oracle)
+    found = _differences(study, complete, seeds, results, comparisons or Comparisons())
+    lines = {}
+    for row in measured:
+        if row.name in complete:
+            row = _compare_bounds(row, baseline, oracle)
+        lines[row.name] = replace(row, difference=found.get(row.name))
+    pairs = [(lines.get(row.name), _published(study, row)) for row in study.rows]
+    return [line for pair in pairs for line in pair if line]
 
 
 def _summarize_row(
@@ -159,7 +183,25 @@ def _summarize_row(
         miou=fmean(mious),
         std=deviation(mious),
         interval=t_interval(mious),
+        treatment=_treatment(study, [*done.values()]),
+        weak_terms=_weak_terms([*done.values()]),
     )
+
+
+def _treatment(study: Study, results: Sequence[Result]) -> Treatment:
+    name, metrics = other_metrics(results)
+    found = Treatment(headline(results), name)
+    if not name:
+        return found
+    mious = [table_miou(study, seed) for seed in metrics]
+    return replace(found, miou=fmean(mious), std=deviation(mious))
+
+
+def _weak_terms(results: Sequence[Result]) -> dict[str, float]:
+    shares = [result.line.get('loss_shares') or {} for result in results]
+    common = [term for term in shares[0] if all(term in seed for seed in shares)]
+    largest = {term: max(seed[term] for seed in shares) for term in common}
+    return {term: share for term, share in largest.items() if share < WEAK_SHARE}
 
 
 def _is_outdated(study: Study, row: Row, seed: int, result: Result) -> bool:
@@ -231,24 +273,6 @@ def _published(study: Study, row: Row) -> Summary | None:
     return Summary(row.name, 'published', (), figures, columns, miou=miou)
 
 
-def _compare(
-    study: Study,
-    row: Summary,
-    complete: Complete,
-    seeds: Sequence[int],
-    results: Results,
-    tests: Comparisons,
-) -> Summary:
-    if row.name not in complete:
-        return row
-    row = _compare_bounds(row, complete.get(study.baseline), complete.get(study.oracle))
-    reference = complete.get(study.reference)
-    if reference is None or reference.name == row.name:
-        return row
-    found = _difference(study, row, reference, seeds, results, tests)
-    return replace(row, difference=found)
-
-
 def _compare_bounds(
     row: Summary, baseline: Summary | None, oracle: Summary | None
 ) -> Summary:
@@ -261,22 +285,59 @@ def _compare_bounds(
     return replace(row, gain=gain, gap_closed=100 * gain / gap if gap > 0 else None)
 
 
-def _difference(
+def _differences(
     study: Study,
-    row: Summary,
-    reference: Summary,
+    complete: Complete,
     seeds: Sequence[int],
     results: Results,
     tests: Comparisons,
-) -> Difference:
+) -> dict[str, Difference]:
+    """Compare every complete row with the reference; the result is by row."""
+    reference = complete.get(study.reference)
+    if reference is None:
+        return {}
+    rows = [row for row in complete.values() if row is not reference]
+    found = {row.name: _over_seeds(row, reference) for row in rows}
+    files = {name: _files(name, seeds, results) for name in complete if name}
+    theirs = files.pop(reference.name)
+    counted = {row.name: row for row in rows if theirs and files[row.name]}
+    classes = {name: tuple(row.class_ious) for name, row in counted.items()}
+    # One length for the whole table, so that all rows are tested on the same blocks.
+    length = study.block_length or max(
+        (tests.block_length(files[n], theirs, classes[n]) for n in counted), default=1
+    )
+    for name in counted:
+        test = tests.compare(files[name], theirs, classes[name], length)
+        found[name] = replace(found[name], over_images=test)
+    return adjust_p_values(found)
+
+
+def _over_seeds(row: Summary, reference: Summary) -> Difference:
     pairs = zip(row.mious(), reference.mious(), strict=True)
     gains = [ours - theirs for ours, theirs in pairs]
-    found = Difference(fmean(gains), t_interval(gains))
-    names = (row.name, reference.name)
-    files = [[results[name, seed].per_image for seed in seeds] for name in names]
-    paths = [[path for path in row_files if path] for row_files in files]
-    if paths != files:
-        return found
-    ours, theirs = paths
-    test = tests.compare(ours, theirs, tuple(row.class_ious), study.block_length)
-    return replace(found, over_images=test.interval, p_value=test.p_value)
+    return Difference(fmean(gains), t_interval(gains), seeds=len(gains))
+
+
+def _files(name: str, seeds: Sequence[int], results: Results) -> list[Path]:
+    """Return the pixel counts of a row, one file per seed; [] if one is missing."""
+    found = [results[name, seed].per_image for seed in seeds]
+    return [path for path in found if path] if all(found) else []
+
+
+def adjust_p_values(found: Mapping[str, Difference]) -> dict[str, Difference]:
+    """Adjust the p-values over images for the number of rows that are tested."""
+    raw = {
+        name: difference.over_images.p_value
+        for name, difference in found.items()
+        if difference.over_images and not _is_shared(difference.over_images)
+    }
+    adjusted = dict(zip(raw, holm([*raw.values()]), strict=True))
+    return {
+        name: replace(difference, p_adjusted=adjusted.get(name))
+        for name, difference in found.items()
+    }
+
+
+def _is_shared(test: ImageTest) -> bool:
+    """Tell whether the row's runs are the reference's: nothing is tested."""
+    return test.interval == (0, 0)

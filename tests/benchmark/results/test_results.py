@@ -1,7 +1,7 @@
 import json
 import math
 import subprocess
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ from cfcontra_mm.benchmark.results import (
     write_results,
 )
 from cfcontra_mm.benchmark.results.provenance import environment, git_state
-from cfcontra_mm.benchmark.results.records import read_metrics
+from cfcontra_mm.benchmark.results.records import line_record, read_metrics
 from cfcontra_mm.engine.training_log import read_curves
 from cfcontra_mm.errors import InputError
 
@@ -219,6 +219,15 @@ WRONG = [
     (DONE | {'work_dir': '../runs/../../etc'}, 'work_dir .* is outside of'),
     (DONE | {'files': ['../../etc/passwd']}, 'files .* is outside of'),
     (DONE | {'files': 'log.json'}, 'files is not paths'),
+    (DONE | {'per_image_other': '../runs/a.npz'}, 'per_image_other .* is outside of'),
+    *(
+        (DONE | {'metrics': {'mIoU': 3, key: 101}}, 'metrics is not numbers by name')
+        for key in ('running_statistics/mIoU', 'target_statistics/IoU.a/b')
+    ),
+    (DONE | {'loss_shares': {'entropy': 101}}, 'loss_shares is not percentages'),
+    (DONE | {'loss_shares': {'entropy': None}}, 'loss_shares is not percentages'),
+    (DONE | {'loss_shares': [0.1]}, 'loss_shares is not percentages'),
+    (DONE | {'shared_sources': 7}, 'shared_sources is not a digest'),
 ]
 
 
@@ -237,6 +246,40 @@ def test_two_results_of_a_run_are_refused(tmp_path):
     path = write_lines(tmp_path, DONE, FAILED, '', DONE)
     with pytest.raises(InputError, match=r"jsonl:4: row 'a' with seed 0 .* line 1; de"):
         read_results(path)
+
+
+@pytest.mark.parametrize('name', ['running_statistics', 'target_statistics'])
+def test_counts_of_the_other_treatment_are_kept_beside_the_headlines(
+    run, record, tmp_path, name
+):
+    write_record(record, run.work_dir)
+    predictions = run.work_dir / 'predictions'
+    predictions.mkdir()
+    (predictions / 'per_image.npz').write_text('headline')
+    (predictions / f'per_image_{name}.npz').write_text('other')
+    out = tmp_path / 'out'
+    write_results([replace(run, shared_sources='d1')], {}, out)
+    (result,) = read_results(out / 'results.jsonl').values()
+    assert result.per_image.read_text() == 'headline'
+    assert result.line['per_image_other'] == f'per_image/a_{name}.npz'
+    assert (out / result.line['per_image_other']).read_text() == 'other'
+    assert result.line['shared_sources'] == 'd1'
+
+
+def test_without_counts_none_are_named(run, record, tmp_path):
+    write_record(record, run.work_dir)
+    write_results([run], {}, tmp_path / 'out')
+    (result,) = read_results(tmp_path / 'out' / 'results.jsonl').values()
+    names = ('per_image', 'per_image_other', 'shared_sources')
+    assert [result.line[name] for name in names] == [None] * 3
+
+
+def test_a_line_gives_its_record_back(run, record, tmp_path):
+    write_record(record, run.work_dir)
+    write_results([run], {}, tmp_path / 'out')
+    (result,) = read_results(tmp_path / 'out' / 'results.jsonl').values()
+    assert line_record(result.line) == record
+    assert line_record(DONE).wall_seconds == 0.0  # older lines lack it
 
 
 def test_a_file_that_is_no_text_is_named(tmp_path):

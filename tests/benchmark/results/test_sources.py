@@ -81,6 +81,33 @@ def append(path, text='CHANGED = 1\n'):
         file.write(text)
 
 
+@pytest.mark.parametrize(
+    ('file', 'is_shared'),
+    [
+        *(('engine/step.py', True), ('engine/launch.py', True)),
+        *(('evaluation/iou.py', True), ('evaluation/label_free.py', True)),
+        *(('datasets/domain.py', True), ('datasets/cityscapes.py', True)),
+        *(('methods/dacs.py', False), ('losses/entropy.py', False)),
+        *(('engine/memory_bank.py', False), ('engine/joint_optim.py', False)),
+        ('translation/adain.py', False),
+    ],
+)
+def test_all_rows_share_step_data_and_evaluation(
+    package, shipped, tmp_path, monkeypatch, file, is_shared
+):
+    full = load_study(Path('configs/studies/toystreets.py'))
+    for module in (study, plan):
+        monkeypatch.setattr(module, 'open_config', lambda path, *_, **__: READ(path))
+
+    def shared():
+        return {run.shared_sources for run in plan_runs(full, (0,), tmp_path / 'out')}
+
+    (before,) = shared()
+    append(package / file)
+    (after,) = shared()
+    assert (before != after) is is_shared
+
+
 def test_the_study_has_these_rows(changed, package):
     append(package / 'engine/step.py')
     assert changed() == ALL

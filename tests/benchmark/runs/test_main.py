@@ -63,16 +63,21 @@ def test_writes_table(fake, capsys):
         'mIoU std': '',
         'mIoU t low': '',
         'mIoU t high': '',
+        'other statistics': '',
+        'other statistics std': '',
         'gain': '6',
         'gap closed': '20',
         'difference': '',
-        'bootstrap low': '',
-        'bootstrap high': '',
-        'paired t low': '',
-        'paired t high': '',
-        'p': '',
+        'over images low': '',
+        'over images high': '',
+        'over seeds low': '',
+        'over seeds high': '',
+        'p over images': '',
+        'p over images (Holm)': '',
+        'blocks': '',
         'significant': '',
         'mIoU seed 0': '26',
+        'statistics': 'running statistics',
         'version': '1.2.3',
         'iterations': '20',
         'commit': rows[1]['commit'],
@@ -128,6 +133,7 @@ def test_results_have_a_line_a_run(fake):
     assert line['loss_shares'] == {'target.ent': 0.5}
     assert (fake.out / line['files'][0]).name == 'scalars.json'
     assert 'training' not in line
+    assert line['shared_sources'] == run.shared_sources
     assert line['per_image'] == f'per_image/{run.work_dir.name}.npz'
     counts = (fake.out / line['per_image']).read_bytes()
     assert counts == (run.work_dir / PER_IMAGE).read_bytes()
@@ -150,7 +156,10 @@ def test_tables_are_made_of_the_results_alone(fake, capsys):
     assert [(fake.out / name).read_text() for name in names] == before
     assert before[0].splitlines()[3] in capsys.readouterr().out
     headings = [cell.strip() for cell in before[-1].splitlines()[0].split('|')[1:-1]]
-    assert headings == ['method', 'mIoU', 'gain', 'gap closed', 'vs source', 'p']
+    assert headings == [
+        *('method', 'mIoU', 'gain', 'gap closed', 'Δ source'),
+        *('95 % CI over images', 'p over images (Holm)'),
+    ]
 
 
 def test_a_difference_is_tested_on_the_images_of_the_runs(fake):
@@ -158,10 +167,13 @@ def test_a_difference_is_tested_on_the_images_of_the_runs(fake):
     assert fake.run(seeds=[0, 1]) == 0
     source, method, _ = csv.DictReader((fake.out / 'table.csv').open())
     assert source['difference'] == ''
-    assert (method['difference'], method['paired t low']) == ('6', '6')
+    assert (method['difference'], method['over seeds low']) == ('6', '6')
     # The same in every image: no chance, and one of the 64 swaps of six is as far.
-    assert (method['bootstrap low'], method['bootstrap high']) == ('6', '6')
-    assert (method['p'], method['significant']) == ('0.03125', '1')
+    assert float(method['over images low']) == pytest.approx(6)
+    assert float(method['over images high']) == pytest.approx(6)
+    # Two rows are tested.
+    assert (method['p over images'], method['blocks']) == ('0.03125', '6')
+    assert (method['p over images (Holm)'], method['significant']) == ('0.0625', '0')
 
 
 def test_overrides_reach_training_and_test(fake):
@@ -412,10 +424,21 @@ def test_a_validation_that_a_kill_prevented_is_made_up(fake, capsys):
     assert 'method seed 0: mIoU 26.0' in capsys.readouterr().out
     (log,) = fake.logs('method')
     assert log.count('from iter_20.pth') == 1
+    assert 'without the validation' not in capsys.readouterr().out
     lines = map(json.loads, (fake.out / 'results.jsonl').read_text().splitlines())
     assert {line['row']: line['validations'] for line in lines}['method'] == {
         '20': {'mIoU': 26.0}
     }
+
+
+def test_a_validation_that_cannot_be_made_up_is_named(fake, capsys):
+    fake.study = replace(fake.study, shared={'train_cfg.val_interval': 10})
+    fake.configure('method', val_dataloader={'type': 'any'})
+    assert fake.run(only=['method']) == 0
+    said = 'method seed 0: mIoU 26.0, without the validation of iteration 10'
+    printed = capsys.readouterr().out
+    assert said in printed
+    assert 'due is missing: method seed 0 (iteration 10)' in printed
 
 
 def test_finished_training_is_only_tested(fake):

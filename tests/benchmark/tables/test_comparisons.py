@@ -56,12 +56,12 @@ def out(tmp_path):
 @pytest.fixture
 def calls(monkeypatch):
     """How often the costly functions are called."""
-    statistics._resamples.cache_clear()
     statistics._permutations.cache_clear()
     found = {}
     for module, name in (
-        (comparisons, 'bootstrap_interval'),
+        (comparisons, 'jackknife_interval'),
         (comparisons, 'permutation_p_value'),
+        (comparisons, 'uncorrelated_length'),
         (comparisons, 'read_pixel_counts'),
         (stats, 'permutation_test'),
     ):
@@ -71,9 +71,11 @@ def calls(monkeypatch):
 
 
 ONCE = {
-    'bootstrap_interval': ROWS - 1,
+    'jackknife_interval': ROWS - 1,
     'permutation_p_value': ROWS - 1,
-    'read_pixel_counts': ROWS,  # the reference too is read once
+    'uncorrelated_length': ROWS - 1,
+    # For the length of blocks, and for the tests; the reference is read once.
+    'read_pixel_counts': 2 * ROWS - 1,
     'permutation_test': 1,
 }
 
@@ -98,7 +100,7 @@ def test_a_row_that_was_trained_again_is_compared_again(out, calls, change):
     before = csv_table(read_table(STUDY, out)[0]).splitlines()
     change(out)
     after = csv_table(read_table(STUDY, out)[0]).splitlines()
-    assert calls()['bootstrap_interval'] == ROWS
+    assert calls()['jackknife_interval'] == ROWS
     changed = [a != b for a, b in zip(before, after, strict=True)]
     assert changed == [row == 4 for row in range(ROWS + 1)]
 
@@ -109,12 +111,16 @@ def test_another_number_of_neighbours_is_another_comparison(out, calls):
     assert calls()['permutation_p_value'] == 2 * (ROWS - 1)
 
 
-@pytest.mark.parametrize('text', ['', '[]', '{"a": 1}', '{"a": [["x", 1], 2]}', '\0'])
+DAMAGED = ['', '[]', '{"a": 1}', '{"tests": {"a": [["x", 1], 2, 1, 9]}}', '\0']
+
+
+@pytest.mark.parametrize('text', DAMAGED)
 def test_a_damaged_cache_is_made_again(out, calls, text):
     (out / CACHE).write_text(text)
     read_table(STUDY, out)
     assert calls() == ONCE
-    assert len(json.loads((out / CACHE).read_text())) == ROWS - 1
+    found = json.loads((out / CACHE).read_text())
+    assert [len(found[kind]) for kind in ('tests', 'lengths')] == [ROWS - 1] * 2
 
 
 def too_large(path):

@@ -13,6 +13,7 @@ from cfcontra_mm.benchmark.results import Result, read_results
 from cfcontra_mm.benchmark.tables.selections import (
     BEST,
     compare_selections,
+    selection_caption,
     selection_csv,
     selection_latex,
     selection_text,
@@ -75,6 +76,29 @@ def test_one_validation_is_nothing_to_choose_from():
     assert compare({**RESULTS, ('method', 1): result(validation(1, 2, 0.3))}) == []
     assert compare({**RESULTS, ('method', 1): Result('failed')}) == []
     assert compare(seeds=(0, 1, 2)) == []
+
+
+def due(result, **loop):
+    """The same result, whose config says when to validate."""
+    train_cfg = dict(type='IterBasedTrainLoop', max_iters=3, val_interval=1, **loop)
+    settings = dict(train_cfg=train_cfg, val_dataloader=dict(batch_size=1))
+    return replace(result, line={'resolved_config': settings})
+
+
+def test_a_run_that_lacks_a_validation_selects_nothing():
+    whole = {key: due(found) for key, found in RESULTS.items()}
+    assert compare(whole) == compare()
+    found = whole['method', 1]
+    rest = {i: v for i, v in found.validations.items() if i != 2}
+    rows = compare({**whole, ('method', 1): replace(found, validations=rest)})
+    assert [row.missing for row in rows] == [{1: [2]}]
+    cells = selection_text(rows, markdown=True).splitlines()[2].split('|')
+    assert [cell.strip() for cell in cells[2:-1]] == ['-'] * 10
+    assert set(read_csv(rows).values()) == {'method', ''}
+    said = '-: a validation that was due is missing: method seed 1 (iteration 2)'
+    assert selection_caption(rows).splitlines()[-1] == said
+    assert said in selection_latex(rows)
+    assert 'missing' not in selection_caption(compare())
 
 
 def test_a_score_that_a_run_lacks_is_left_out():

@@ -11,6 +11,7 @@ import pytest
 from cfcontra_mm.benchmark import Column, Row, Study
 from cfcontra_mm.benchmark.results import Result
 from cfcontra_mm.benchmark.tables import summary
+from cfcontra_mm.benchmark.tables.comparisons import ImageTest
 from cfcontra_mm.benchmark.tables.formats import (
     Table,
     csv_table,
@@ -115,7 +116,7 @@ TESTED = replace(STUDY, reference='source')
 def test_differences_are_paired_by_seed():
     source, method, _ = make_table([0, 1], study=TESTED).rows
     assert source.difference is None
-    assert method.difference == Difference(10.0, Interval(10.0, 10.0))
+    assert method.difference == Difference(10.0, Interval(10.0, 10.0), seeds=2)
     assert not method.difference.significant
     one = make_table([0], study=TESTED).rows[1]
     assert one.difference == Difference(10.0, None)
@@ -126,7 +127,7 @@ def counted(tmp_path, row, seed, hits):
     hits = np.array(hits)
     np.savez(
         path,
-        names=['a', 'b'],
+        names=[f'street {index}' for index in range(len(hits))],
         classes=['road', 'sidewalk'],
         intersection=hits,
         union=np.full_like(hits, 100),
@@ -134,58 +135,142 @@ def counted(tmp_path, row, seed, hits):
     return path
 
 
-def test_differences_are_tested_on_images(tmp_path):
+def on_images(tmp_path, images=2, leads=(0, 10, 30)):
+    """Results whose rows lead by so many points in every image."""
     found = {}
     for (row, seed), ious in IOUS.items():
-        lead = {'source': 0, 'method': 10, 'oracle': 30}[row]
-        hits = [[20 + lead, 20 + lead], [30 + lead + seed, 10 + lead]]
+        lead = dict(zip(STUDY.row_names(), leads, strict=True))[row]
+        hits = [[20 + lead, 20 + lead], [30 + lead + seed, 10 + lead]] * (images // 2)
         counts = counted(tmp_path, row, seed, hits)
         found[row, seed] = result(*ious, per_image=counts)
+    return found
+
+
+def test_differences_are_tested_on_images(tmp_path):
+    found = on_images(tmp_path)
     _, method, _ = make_table([0, 1], found, TESTED).rows
     difference = method.difference
-    assert difference.over_images == pytest.approx((10.0, 10.0))
-    assert difference.p_value == pytest.approx(0.5)  # two images: four swaps
-    assert difference.significant
+    assert difference.over_images.interval == pytest.approx((10.0, 10.0))
+    assert difference.over_images.blocks == 2
+    assert difference.over_images.p_value == pytest.approx(0.5)  # four swaps
+    assert difference.p_adjusted == 1.0
+    assert not difference.significant
     del found['method', 1]
     _, method, _ = make_table([0, 1], found, TESTED).rows
     assert method.difference is None
     found = {k: replace(r, per_image=None) if k[1] else r for k, r in found.items()}
     oracle = make_table([0, 1], found, TESTED).rows[2]
-    assert (oracle.difference.over_images, oracle.difference.p_value) == (None, None)
+    assert (oracle.difference.over_images, oracle.difference.p_adjusted) == (None, None)
+
+
+def test_p_values_are_adjusted_for_the_rows_of_the_table(tmp_path):
+    found = on_images(tmp_path, images=8)
+    table = make_table([0, 1], found, TESTED)
+    tested = {row.name: row.difference for row in table.rows}
+    # All eight images are on one side: two of 256 swaps.
+    raw = [tested[name].over_images.p_value for name in ('method', 'oracle')]
+    assert raw == [pytest.approx(2 / 256)] * 2
+    assert tested['method'].p_adjusted == pytest.approx(2 * 2 / 256)
+    assert tested['method'].significant
+    row = list(csv.DictReader(io.StringIO(csv_table(table))))[1]
+    assert (row['p over images'], row['blocks']) == ('0.0078125', '8')
+    assert row['p over images (Holm)'] == '0.015625'
+
+
+def test_a_row_that_shares_its_runs_with_the_reference_is_no_test(tmp_path):
+    table = make_table([0, 1], on_images(tmp_path, 8, leads=(0, 0, 30)), TESTED)
+    _, method, oracle = (row.difference for row in table.rows)
+    assert (method.over_images.interval, method.p_adjusted) == ((0, 0), None)
+    assert oracle.p_adjusted == pytest.approx(2 / 256)
+    assert 'adjusted for 1 rows' in table.caption()
+
+
+@pytest.mark.parametrize('given', [None, 4])
+def test_all_rows_are_tested_on_the_same_blocks(tmp_path, given):
+    found = {}
+    drift = np.repeat([0, 6], 20)  # the oracle's lead has two halves
+    for (row, seed), ious in IOUS.items():
+        lead = {'source': 0 * drift, 'method': 0 * drift + 5, 'oracle': drift}[row]
+        hits = np.stack([40 + lead, 20 + lead], axis=1)
+        counts = counted(tmp_path, row, seed, hits)
+        found[row, seed] = result(*ious, per_image=counts)
+    study = replace(TESTED, block_length=given)
+    table = make_table([0, 1], found, study)
+    tests = [row.difference.over_images for row in table.rows if row.difference]
+    length = given or 10
+    assert {test.block_length for test in tests} == {length}
+    assert {test.blocks for test in tests} == {40 // length}
+    assert f'over {40 // length} jackknifed blocks of {length} ' in table.caption()
+    # Four blocks have 16 swaps, and two rows are tested: 2 * 2 / 16.
+    assert ('it cannot be below 0.25' in table.caption()) is (given is None)
 
 
 @pytest.mark.parametrize(
-    ('over_seeds', 'over_images', 'significant'),
+    ('over_seeds', 'over_images', 'p_value', 'seeds', 'significant'),
     [
-        ((0.1, 2), (0.1, 2), True),
-        ((-0.1, 2), (0.1, 2), False),
-        ((0.1, 2), (-0.1, 2), False),
-        (None, (0.1, 2), False),
-        ((0.1, 2), None, False),
+        ((0.1, 2), (0.1, 2), 0.04, 5, True),
+        ((-2, -0.1), (-2, -0.1), 0.04, 5, True),
+        ((-0.1, 2), (0.1, 2), 0.04, 5, False),
+        ((0.1, 2), (-0.1, 2), 0.04, 5, False),
+        ((0.1, 2), (0.1, 2), 0.05, 5, False),
+        # Fewer seeds: the nearer end is half the width or more away from zero.
+        ((0.1, 2), (0.1, 2), 0.04, 4, False),
+        ((1.1, 3.2), (0.1, 2), 0.04, 4, True),
+        ((1.0, 3.2), (0.1, 2), 0.04, 4, False),
+        ((-3.2, -1.1), (-2, -0.1), 0.04, 2, True),
+        ((-3.2, -1.0), (-2, -0.1), 0.04, 2, False),
+        (None, (0.1, 2), 0.04, 1, False),
+        ((0.1, 2), None, None, 5, False),
+        ((0.1, 2), (0.1, 2), None, 5, False),
     ],
 )
-def test_a_mark_needs_both_intervals(over_seeds, over_images, significant):
-    intervals = [i and Interval(*i) for i in (over_seeds, over_images)]
-    assert Difference(1.0, *intervals).significant is significant
+def test_a_mark_needs_images_and_seeds(
+    over_seeds, over_images, p_value, seeds, significant
+):
+    test = over_images and ImageTest(Interval(*over_images), 0.0, 1, 9)
+    interval = over_seeds and Interval(*over_seeds)
+    found = Difference(1.0, interval, test, p_value, seeds)
+    assert found.significant is significant
 
 
 def test_a_difference_on_paper(monkeypatch):
-    tested = Difference(10.0, Interval(8.0, 12.0), Interval(9.04, 11.0), 0.0123)
-    monkeypatch.setattr(summary, '_difference', lambda *_: tested)
+    test = ImageTest(Interval(9.04, 11.0), 0.0041, 5, 20)
+    tested = Difference(10.0, Interval(8.0, 12.0), test, 0.0123, seeds=2)
+    monkeypatch.setattr(summary, '_differences', lambda *_: {'method': tested})
     table = make_table([0, 1], study=TESTED)
     heading, _, source, method, _ = rows_of(markdown_table(table))
-    assert heading[7:] == ['vs source', '± over seeds', 'p', 'mIoU by seed']
-    assert method[7:10] == ['+10.0 [+9.0, +11.0]*', '± 2.0', '0.012']
-    assert source[7:10] == ['-', '-', '-']
-    assert '*: significantly different' in table.caption()
-    blocks = make_table([0, 1], study=replace(TESTED, block_length=5))
-    assert 'interval over blocks of 5 neighbouring images' in blocks.caption()
+    assert heading[7:] == [
+        *('Δ source', '95 % CI over images', '95 % CI over seeds'),
+        *('p over images (Holm)', 'mIoU by seed'),
+    ]
+    assert method[7:11] == ['+10.0*', '[+9.0, +11.0]', '[+8.0, +12.0]', '0.012']
+    assert source[7:11] == ['-'] * 4
+    caption = table.caption()
+    assert '*: significant over images and seeds' in caption
+    assert 'fewer than 5 seeds' in caption
+    assert 't-interval over 20 jackknifed blocks of 5 neighbouring images' in caption
     row = list(csv.DictReader(io.StringIO(csv_table(table))))[1]
-    assert (row['bootstrap low'], row['p'], row['significant']) == (
-        '9.04',
-        '0.0123',
-        '1',
-    )
+    assert (row['over images low'], row['over seeds high']) == ('9.04', '12')
+    assert (row['p over images'], row['p over images (Holm)']) == ('0.0041', '0.0123')
+    assert row['significant'] == '1'
+
+
+def test_the_short_table_is_explained_in_words_of_the_field():
+    table = make_table([0, 1], study=TESTED)
+    assert table.short_caption().splitlines() == [
+        'mIoU in percent; mean ± std over 2 seeds; Δ with 95 % CI; * significant over '
+        'images and seeds',
+        'mIoU under running statistics',
+    ]
+    assert make_table([0]).short_caption().splitlines()[0] == 'mIoU in percent'
+
+
+def test_plus_minus_is_the_standard_deviation_over_seeds_alone(tmp_path):
+    table = make_table([0, 1], on_images(tmp_path, 8), TESTED)
+    heading, _, *rows = rows_of(markdown_table(table))
+    columns = dict(zip(heading, zip(*rows, strict=True), strict=True))
+    assert [name for name in columns if '±' in ''.join(columns[name])] == ['mIoU']
+    assert '±' not in ''.join(heading)
 
 
 def rows_of(markdown):
@@ -358,6 +443,7 @@ def test_csv():
         'gain': '10',
         'mIoU seed 0': '30',
         'mIoU seed 1': '34',
+        'statistics': 'running statistics',
         'version': '1.0',
     }
     assert rows['oracle']['status'] == 'failed'
@@ -410,7 +496,7 @@ def test_nan_is_shown_as_such_everywhere(seeds):
     assert (shown['road'], shown['gain']) == ('nan', 'nan')
     assert shown['mIoU'] == f'nan{spread}'
     assert (shown['sidewalk'], shown['absent']) == ('21.5' if spread else '20.0', '-')
-    assert shown['vs source'] == 'nan'
+    assert shown['Δ source'] == 'nan'
     assert shown['loss'] == ('-' if spread else 'nan')  # the other seed logged none
     row = list(csv.DictReader(io.StringIO(csv_table(table))))[1]
     assert (row['mIoU'], row['road'], row['gain']) == ('nan', 'nan', 'nan')
@@ -481,6 +567,35 @@ def test_what_was_not_made_alike_is_noted(lines, note):
     table = noted(lines)
     assert table.notes() == ([note] if note else [])
     assert (note or '') in table.caption()
+
+
+def shares(**largest):
+    return {'loss_shares': largest}
+
+
+def test_terms_that_do_nothing_are_marked():
+    lines = {
+        ('method', 0): shares(entropy=0.04, contrast=1.0),
+        ('method', 1): shares(entropy=0.05, contrast=0.2),
+        ('oracle', 0): shares(ce=0.3),
+    }
+    table = noted(lines)
+    # The contrast has 1 % in one seed; of the oracle's other seed nothing is known.
+    assert table.notes() == [
+        '°: terms below 1 % of the gradient on the backbone in the whole run: method '
+        '(entropy 0.05 %)'
+    ]
+    names = [row[0] for row in rows_of(markdown_table(table))[2:]]
+    assert names == ['source', 'method°', 'oracle']
+    assert r'method$^\circ$' in latex_table(table)
+    assert csv_table(table).splitlines()[2].startswith('method,')
+    assert '°' in table.short_caption()
+
+
+def test_remarks_stand_below_every_table():
+    table = Table(STUDY, [0], summarize(STUDY, [0], results()), ['mind this'])
+    assert table.caption().splitlines()[-1] == 'mind this'
+    assert table.short_caption().splitlines()[-1] == 'mind this'
 
 
 def test_overrides_are_compared_as_the_results_hold_them():

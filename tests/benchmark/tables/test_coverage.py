@@ -1,0 +1,156 @@
+"""Simulated studies: what the intervals cover, and how often nothing gets a mark."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from cfcontra_mm.benchmark.tables import statistics
+from cfcontra_mm.benchmark.tables.comparisons import ImageTest
+from cfcontra_mm.benchmark.tables.neighbours import uncorrelated_length
+from cfcontra_mm.benchmark.tables.statistics import (
+    PixelCounts,
+    jackknife_interval,
+    permutation_p_value,
+    t_interval,
+)
+from cfcontra_mm.benchmark.tables.summary import Difference, adjust_p_values
+
+CLASSES, SEEDS, STUDIES = 4, 3, 600
+LEAD = 5.0
+
+
+@pytest.fixture(autouse=True)
+def _few_permutations(monkeypatch):
+    """For speed; as they are cached, no other test may see them."""
+    statistics._permutations.cache_clear()
+    monkeypatch.setattr(statistics, 'RESAMPLES', 1000)
+    yield
+    statistics._permutations.cache_clear()
+
+
+def simulate(rng, rows, blocks, length=1, seeds=SEEDS, seed_effect=0.0, gain=0.0):
+    """Pixel counts of some rows on the same images; the first leads by ``gain``.
+
+    Blocks of ``length`` images look alike. An image is easy or hard for all rows, and
+    has an effect of its own on each row and class. As the accuracy is independent of
+    the pixels of a class, the true IoU of a row is its mean accuracy.
+    """
+    images = blocks * length
+    pixels = rng.gamma(2.0, 500.0, (1, images, CLASSES)).round()
+    hard = rng.normal(0, 0.08, (1, blocks, 1))
+    found = []
+    for row in range(rows):
+        own = rng.normal(0, 0.06, (1, blocks, CLASSES))
+        noise = rng.normal(0, 0.05, (seeds, images, CLASSES))
+        networks = rng.normal(0, seed_effect, (seeds, 1, 1))
+        accuracy = 0.5 + gain * (row == 0) + networks + noise
+        accuracy += (hard + own).repeat(length, axis=1)
+        hits = (accuracy.clip(0, 1) * pixels).round().astype(int)
+        union = pixels.repeat(seeds, axis=0).astype(int)
+        found.append(PixelCounts(tuple(map(str, range(images))), hits, union))
+    return found
+
+
+def coverage(blocks, length=1):
+    rng = np.random.default_rng(blocks)
+    covered = []
+    for _ in range(STUDIES):
+        pair = simulate(rng, 2, blocks, length, gain=LEAD / 100)
+        if length > 1:
+            pair = [statistics._in_blocks(counts, length) for counts in pair]
+        low, high = jackknife_interval(*pair)
+        covered.append(low < LEAD < high)
+    return np.mean(covered)
+
+
+@pytest.mark.parametrize(
+    ('blocks', 'length'),
+    [(10, 1), (10, 10), (25, 1), (25, 4), (60, 1), (100, 1)],
+)
+def test_the_interval_over_images_covers_95_of_100_studies(blocks, length):
+    assert 0.93 <= coverage(blocks, length) <= 0.97
+
+
+def test_blocks_that_are_taken_for_images_cover_too_little():
+    pairs = range(STUDIES)
+    rng = np.random.default_rng(1)
+    simulated = [simulate(rng, 2, 10, 10, gain=LEAD / 100) for _ in pairs]
+    found = [jackknife_interval(*pair) for pair in simulated]
+    assert np.mean([low < LEAD < high for low, high in found]) < 0.7
+
+
+def drifting(rng, rows, images, memory):
+    """Frames of a drive: effects that fade from frame to frame."""
+    shocks = rng.normal(0, 1, (images, rows, CLASSES))
+    for earlier, later in itertools.pairwise(shocks):
+        later *= np.sqrt(1 - memory**2)
+        later += memory * earlier
+    pixels = rng.gamma(2.0, 500.0, (1, images, CLASSES)).round()
+    names = tuple(map(str, range(images)))
+    found = []
+    for row in range(rows):
+        accuracy = 0.5 + LEAD / 100 * (row == 0) + 0.06 * shocks[None, :, row]
+        hits = (accuracy.clip(0, 1) * pixels).round().astype(int)
+        found.append(PixelCounts(names, hits, pixels.astype(int)))
+    return found
+
+
+def test_the_chosen_length_makes_up_for_most_of_what_frames_have_in_common():
+    rng = np.random.default_rng(2)
+    covered = {'frames': [], 'blocks': []}
+    for _ in range(STUDIES // 2):
+        pair = drifting(rng, 2, 200, memory=0.8)
+        blocks = [
+            statistics._in_blocks(counts, uncorrelated_length(*pair)) for counts in pair
+        ]
+        for name, counts in (('frames', pair), ('blocks', blocks)):
+            low, high = jackknife_interval(*counts)
+            covered[name].append(low < LEAD < high)
+    assert np.mean(covered['frames']) < 0.65
+    assert np.mean(covered['blocks']) > 0.85
+
+
+def differences(rows):
+    """The differences of all rows but the last from it, as a table has them."""
+    *others, reference = rows
+    theirs = by_seed(reference)
+    found = {}
+    for name, row in enumerate(others):
+        gains = by_seed(row) - theirs
+        test = ImageTest(
+            jackknife_interval(row, reference),
+            permutation_p_value(row, reference),
+            1,
+            0,
+        )
+        found[name] = Difference(
+            gains.mean(), t_interval(gains), test, seeds=len(gains)
+        )
+    return adjust_p_values(found).values()
+
+
+def by_seed(counts):
+    return statistics.mean_iou(counts.intersection.sum(1), counts.union.sum(1))
+
+
+def mark_rate(seeds, seed_effect, gain=0.0, studies=STUDIES):
+    rng = np.random.default_rng(seeds)
+    marks = []
+    for _ in range(studies):
+        rows = simulate(rng, 4, 25, seeds=seeds, seed_effect=seed_effect, gain=gain)
+        marks.append([found.significant for found in differences(rows)])
+    return np.mean(marks, axis=0)
+
+
+@pytest.mark.parametrize(('seeds', 'limit'), [(3, 0.02), (5, 0.05)])
+def test_a_row_without_a_gain_is_marked_in_at_most_5_of_100_studies(seeds, limit):
+    # Networks of different seeds differ less, as much or more than images do.
+    rates = [mark_rate(seeds, effect).mean() for effect in (0.0, 0.01, 0.04)]
+    assert np.mean(rates) <= limit
+    # Where seeds are all that counts, it is that of their t-interval.
+    assert max(rates) <= limit + 0.01
+
+
+def test_a_row_with_a_gain_is_marked():
+    assert mark_rate(5, 0.01, gain=0.1, studies=50)[0] > 0.9
