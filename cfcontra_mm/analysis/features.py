@@ -27,7 +27,8 @@ from cfcontra_mm.datasets import DomainDataset
 from cfcontra_mm.domains import DOMAINS
 from cfcontra_mm.engine.checkpoints import check_weights, load_state_dict
 from cfcontra_mm.errors import InputError
-from cfcontra_mm.models.class_centers import class_sums, labels_on_grid
+from cfcontra_mm.models.class_centers import class_sums
+from cfcontra_mm.models.label_grid import labels_on_grid
 from cfcontra_mm.models.weights import read_checkpoint, weights_of
 
 from .feature_map import Features

@@ -8,7 +8,7 @@ import torch
 from mmengine.evaluator import BaseMetric
 from mmseg.registry import METRICS
 
-from cfcontra_mm.models.class_centers import labels_on_grid
+from cfcontra_mm.models.label_grid import labels_on_grid
 
 IGNORE = 255
 SOURCES = ('pseudo', 'center', 'classifier')
@@ -19,7 +19,7 @@ class PseudoLabelAccuracy(BaseMetric):
     """Accuracy of pseudo-labels as training makes them, and their share of the pixels.
 
     The pixels are those of the feature map, each with the label at its place
-    (:func:`~cfcontra_mm.models.class_centers.labels_on_grid`). Reads ``pseudo_sem_seg``
+    (:func:`~cfcontra_mm.models.label_grid.labels_on_grid`). Reads ``pseudo_sem_seg``
     of the predictions, and ``center_sem_seg`` and ``classifier_sem_seg``, which are
     measured on the pixels that have a pseudo-label. Without pseudo-labels there are no
     values. The prefix says that the images were normalised by their own statistics as

@@ -12,11 +12,8 @@ from torch.nn.functional import interpolate, normalize
 
 from cfcontra_mm.domains import DOMAINS
 from cfcontra_mm.errors import InputError
-from cfcontra_mm.models.class_centers import (
-    ClassCenterBank,
-    assign_pseudo_labels,
-    labels_on_grid,
-)
+from cfcontra_mm.models.class_centers import ClassCenterBank, assign_pseudo_labels
+from cfcontra_mm.models.label_grid import labels_on_grid
 
 from .base import DomainInputs, DomainView
 from .minent import MinEnt
@@ -63,7 +60,7 @@ class CFContra(MinEnt):
             the main head predicts the same class.
         start: Share of the iterations before the target has pseudo-labels, in [0, 1].
         label_grid: ``'corners'`` to take labels where the features lie
-            (:func:`~cfcontra_mm.models.class_centers.labels_on_grid`), ``'truncated'``
+            (:func:`~cfcontra_mm.models.label_grid.labels_on_grid`), ``'truncated'``
             for nearest interpolation, as in the paper's code.
         temperature: Old name of ``loss_contrast.temperature``.
         contrast_weight: Old name of ``loss_contrast.loss_weight``.

@@ -47,10 +47,6 @@ def _percent(value: Any) -> bool:
     return _number(value) and (value is None or not (value < 0 or value > 100))
 
 
-def _shares(value: Any) -> bool:
-    return _mapping(value) and all(map(_percent, value.values()))
-
-
 def _measured(value: Any) -> bool:
     """Accept metrics: numbers, of which every IoU is a percentage."""
     return _numbers(value) and all(_percent(v) for k, v in value.items() if _is_iou(k))
@@ -88,7 +84,6 @@ FIELDS: dict[str, tuple[Check, str]] = {
     'version': (_text, 'a version'),
     'metrics': (_measured, 'numbers by name, IoU from 0 to 100'),
     'final': (_numbers, 'numbers by name'),
-    'loss_shares': (_shares, 'percentages by name'),
     'validations': (_validations, 'metrics by iteration, IoU from 0 to 100'),
     'loss_shares': (_shares, 'percentages by term'),
     'shared_sources': (_text, 'a digest'),

@@ -14,7 +14,7 @@ from .treatments import NO_LAYERS
 SEED_INTERVAL = 'mIoU 95 %'
 OVER_IMAGES = '95 % CI over images'
 OVER_SEEDS = '95 % CI over seeds'
-P_VALUE = 'p over images (Holm)'
+P_VALUE = 'p (Holm)'
 OTHER = 'other statistics'
 WEAK_MARK = '°'
 
@@ -111,8 +111,8 @@ def _image_tests(test: ImageTest, rows: int) -> list[str]:
     return [
         f'{OVER_IMAGES}: t-interval over {test.blocks} jackknifed {what}, the same for '
         'all rows and seeds',
-        f'{P_VALUE}: paired permutation test over {what}, adjusted for {rows} rows'
-        f'{limit}',
+        f'{P_VALUE}: the larger of p over {what} (paired permutation test) and over '
+        f'seeds (paired t-test), adjusted for {rows} rows{limit}',
     ]
 
 

@@ -373,7 +373,8 @@ def _csv_difference(found: Difference | None) -> dict[str, float | None]:
         **_bounds('over images', test.interval if test else None),
         **_bounds('over seeds', found.over_seeds if found else None),
         'p over images': test.p_value if test else None,
-        'p over images (Holm)': found.p_adjusted if found else None,
+        'p over seeds': found.p_over_seeds if found else None,
+        'p (Holm)': found.p_adjusted if found else None,
         'blocks': test.blocks if test else None,
         'significant': float(found.significant) if found else None,
     }

@@ -158,6 +158,18 @@ def t_interval(values: Sequence[float]) -> Interval | None:
     return _t_interval(float(np.mean(values)), float(error), len(values))
 
 
+def t_test(values: Sequence[float]) -> float | None:
+    """Return the two-sided p-value of a mean over seeds, None for fewer than two.
+
+    For paired differences, it is the p-value of the paired t-test.
+    """
+    if len(values) < 2:
+        return None
+    if not np.ptp(values):  # each seed gives the same
+        return float(values[0] == 0)
+    return float(stats.ttest_1samp(values, 0).pvalue)
+
+
 def _t_interval(center: float, error: float, count: int) -> Interval:
     """Return the 95 % t-interval of an estimate from independent values.
 

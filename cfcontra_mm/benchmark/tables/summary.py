@@ -15,7 +15,7 @@ from cfcontra_mm.benchmark.study import Column, Row, Study
 from cfcontra_mm.errors import InputError
 
 from .comparisons import Comparisons, ImageTest
-from .statistics import Interval, holm, t_interval
+from .statistics import Interval, holm, t_interval, t_test
 from .treatments import Treatment, headline, other_metrics
 
 Results = Mapping[tuple[str, int], Result]
@@ -35,9 +35,11 @@ class Difference:
         mean: Mean over seeds.
         over_seeds: Paired t-interval over seeds, None for one seed.
         over_images: Test over images, None without their pixel counts.
-        p_adjusted: Its p-value, adjusted by Holm for the rows of the table; None
-            likewise, and for a row that shares its runs with the reference.
+        p_adjusted: The larger p-value, over images or over seeds, adjusted by Holm for
+            the rows of the table; None without pixel counts, and for a row that shares
+            its runs with the reference.
         seeds: Number of seeds.
+        p_over_seeds: p-value of the paired t-test over seeds, None for one seed.
     """
 
     mean: float
@@ -45,6 +47,7 @@ class Difference:
     over_images: ImageTest | None = None
     p_adjusted: float | None = None
     seeds: int = 1
+    p_over_seeds: float | None = None
 
     @property
     def significant(self) -> bool:
@@ -315,7 +318,9 @@ def _differences(
 def _over_seeds(row: Summary, reference: Summary) -> Difference:
     pairs = zip(row.mious(), reference.mious(), strict=True)
     gains = [ours - theirs for ours, theirs in pairs]
-    return Difference(fmean(gains), t_interval(gains), seeds=len(gains))
+    return Difference(
+        fmean(gains), t_interval(gains), p_over_seeds=t_test(gains), seeds=len(gains)
+    )
 
 
 def _files(name: str, seeds: Sequence[int], results: Results) -> list[Path]:
@@ -325,9 +330,9 @@ def _files(name: str, seeds: Sequence[int], results: Results) -> list[Path]:
 
 
 def adjust_p_values(found: Mapping[str, Difference]) -> dict[str, Difference]:
-    """Adjust the p-values over images for the number of rows that are tested."""
+    """Adjust the larger p-value of each row for the number of rows that are tested."""
     raw = {
-        name: difference.over_images.p_value
+        name: max(difference.over_images.p_value, difference.p_over_seeds or 0.0)
         for name, difference in found.items()
         if difference.over_images and not _is_shared(difference.over_images)
     }

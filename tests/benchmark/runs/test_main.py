@@ -73,7 +73,7 @@ def test_writes_table(fake, capsys):
         'over seeds low': '',
         'over seeds high': '',
         'p over images': '',
-        'p over images (Holm)': '',
+        'p (Holm)': '',
         'blocks': '',
         'significant': '',
         'mIoU seed 0': '26',
@@ -158,7 +158,7 @@ def test_tables_are_made_of_the_results_alone(fake, capsys):
     headings = [cell.strip() for cell in before[-1].splitlines()[0].split('|')[1:-1]]
     assert headings == [
         *('method', 'mIoU', 'gain', 'gap closed', 'Δ source'),
-        *('95 % CI over images', 'p over images (Holm)'),
+        *('95 % CI over images', 'p (Holm)'),
     ]
 
 
@@ -173,7 +173,7 @@ def test_a_difference_is_tested_on_the_images_of_the_runs(fake):
     assert float(method['over images high']) == pytest.approx(6)
     # Two rows are tested.
     assert (method['p over images'], method['blocks']) == ('0.03125', '6')
-    assert (method['p over images (Holm)'], method['significant']) == ('0.0625', '0')
+    assert (method['p (Holm)'], method['significant']) == ('0.0625', '0')
 
 
 def test_overrides_reach_training_and_test(fake):

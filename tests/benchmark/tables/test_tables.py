@@ -116,7 +116,9 @@ TESTED = replace(STUDY, reference='source')
 def test_differences_are_paired_by_seed():
     source, method, _ = make_table([0, 1], study=TESTED).rows
     assert source.difference is None
-    assert method.difference == Difference(10.0, Interval(10.0, 10.0), seeds=2)
+    assert method.difference == Difference(
+        10.0, Interval(10.0, 10.0), seeds=2, p_over_seeds=0.0
+    )
     assert not method.difference.significant
     one = make_table([0], study=TESTED).rows[1]
     assert one.difference == Difference(10.0, None)
@@ -174,14 +176,16 @@ def test_p_values_are_adjusted_for_the_rows_of_the_table(tmp_path):
     assert tested['method'].significant
     row = list(csv.DictReader(io.StringIO(csv_table(table))))[1]
     assert (row['p over images'], row['blocks']) == ('0.0078125', '8')
-    assert row['p over images (Holm)'] == '0.015625'
+    assert row['p (Holm)'] == '0.015625'
 
 
 def test_a_row_that_shares_its_runs_with_the_reference_is_no_test(tmp_path):
     table = make_table([0, 1], on_images(tmp_path, 8, leads=(0, 0, 30)), TESTED)
     _, method, oracle = (row.difference for row in table.rows)
     assert (method.over_images.interval, method.p_adjusted) == ((0, 0), None)
-    assert oracle.p_adjusted == pytest.approx(2 / 256)
+    assert oracle.over_images.p_value == pytest.approx(2 / 256)
+    # The larger one: over two seeds.
+    assert oracle.p_adjusted == oracle.p_over_seeds > 2 / 256
     assert 'adjusted for 1 rows' in table.caption()
 
 
@@ -241,7 +245,7 @@ def test_a_difference_on_paper(monkeypatch):
     heading, _, source, method, _ = rows_of(markdown_table(table))
     assert heading[7:] == [
         *('Δ source', '95 % CI over images', '95 % CI over seeds'),
-        *('p over images (Holm)', 'mIoU by seed'),
+        *('p (Holm)', 'mIoU by seed'),
     ]
     assert method[7:11] == ['+10.0*', '[+9.0, +11.0]', '[+8.0, +12.0]', '0.012']
     assert source[7:11] == ['-'] * 4
@@ -251,7 +255,7 @@ def test_a_difference_on_paper(monkeypatch):
     assert 't-interval over 20 jackknifed blocks of 5 neighbouring images' in caption
     row = list(csv.DictReader(io.StringIO(csv_table(table))))[1]
     assert (row['over images low'], row['over seeds high']) == ('9.04', '12')
-    assert (row['p over images'], row['p over images (Holm)']) == ('0.0041', '0.0123')
+    assert (row['p over images'], row['p (Holm)']) == ('0.0041', '0.0123')
     assert row['significant'] == '1'
 
 
