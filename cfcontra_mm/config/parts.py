@@ -22,7 +22,7 @@ from .arguments import ANYTHING, Arguments, arguments_of
 
 FOLDERS = (
     *('classes', 'source_images', 'source_labels', 'target_images'),
-    *('val_images', 'val_labels', 'size'),
+    *('target_labels', 'val_images', 'val_labels', 'size'),
 )
 
 RUNNER = arguments_of(Runner).names
