@@ -8,22 +8,35 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from cfcontra_mm.benchmark import load_study, write_tables
+from cfcontra_mm.benchmark import (
+    load_study,
+    load_trials,
+    with_choices,
+    write_search,
+    write_tables,
+)
 from cfcontra_mm.command_line import ArgumentParser, command_line
 
 ROOT = Path(__file__).parents[1]
 STUDIES = ROOT / 'configs' / 'studies'
 PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
+DEVELOPMENT = '_development'  # ends the folder of a study's trials
 BLOCK = re.compile(r'<!-- from (\S+) -->\n.*?<!-- end -->', re.DOTALL)
 
 
 def make_tables(out: Path) -> None:
     """Write the tables of a folder of results from its ``results.jsonl``."""
-    name, pair = out.name, None
+    name, pair = out.name.removesuffix(DEVELOPMENT), None
     if not (STUDIES / f'{name}.py').exists():  # a table on another pair
         name, _, pair = name.rpartition('_')
-    study = load_study(STUDIES / f'{name}.py', pair=pair)
+    path = STUDIES / f'{name}.py'
+    study, trials = load_study(path, pair=pair), load_trials(path, pair=pair)
+    if trials and trials.name == out.name:
+        write_tables(trials, out)
+        return
+    study = with_choices(study, trials, out)
     write_tables(study, out)
+    write_search(study, trials, out)
 
 
 def fill_in(text: str, read: Callable[[str], str]) -> str:

@@ -25,6 +25,12 @@ FOLDERS = (
     *('target_labels', 'val_images', 'val_labels', 'size'),
 )
 
+NETWORK_PARTS = (
+    *('data_preprocessor', 'backbone', 'neck', 'decode_head', 'auxiliary_head'),
+    *('train_cfg', 'test_cfg', 'pretrained', 'init_cfg'),
+)
+"""Keys of a config's ``model`` that belong to the network, not to the method."""
+
 RUNNER = arguments_of(Runner).names
 READ = (
     *('model_wrapper_cfg', 'sync_bn', 'find_unused_parameters', 'compile'),

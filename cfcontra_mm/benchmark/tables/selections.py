@@ -57,7 +57,7 @@ def compare_selections(
 ) -> list[Selections]:
     """Compare the selections of every row whose runs all have several validations."""
     rows = []
-    for row in study.measured():
+    for row in study.planned():
         found = [results.get((row.name, seed), Result('not run')) for seed in seeds]
         histories = [_history(study, result) for result in found]
         if all(len(history) > 1 for history in histories):
