@@ -43,6 +43,10 @@ def readme():
 def test_committed_tables_are_made_of_the_committed_results(path, tmp_path):
     out = tmp_path / path.parent.name
     shutil.copytree(path.parent, out)
+    # What is chosen by trials depends on their results too.
+    trials = path.parent.with_name(f'{out.name}_development')
+    if trials.exists():
+        shutil.copytree(trials, tmp_path / trials.name)
     for name in MADE:
         (out / name).unlink()
     FILL_IN['make_tables'](out)
