@@ -9,7 +9,14 @@ import re
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from cfcontra_mm.benchmark import Study, load_study, write_tables
+from cfcontra_mm.benchmark import (
+    Study,
+    load_study,
+    load_trials,
+    with_choices,
+    write_search,
+    write_tables,
+)
 from cfcontra_mm.benchmark.results import read_results
 from cfcontra_mm.benchmark.results.alike import differences
 from cfcontra_mm.command_line import ArgumentParser, command_line
@@ -19,6 +26,7 @@ ROOT = Path(__file__).parents[1]
 STUDIES = ROOT / 'configs' / 'studies'
 PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
 MIXED = 'the rows of this table were not made alike; '
+DEVELOPMENT = '_development'  # ends the folder of a study's trials
 BLOCK = re.compile(r'<!-- from (\S+) -->\n.*?<!-- end -->', re.DOTALL)
 
 
@@ -33,7 +41,10 @@ def make_tables(out: Path, mixed: bool = False) -> None:
     Raises:
         InputError: The rows differ in what they must share.
     """
-    write_tables(study_of(out), out, remarks=remarks_of(out, mixed))
+    study, trials = study_of(out)
+    write_tables(study, out, remarks=remarks_of(out, mixed))
+    if study is not trials:
+        write_search(study, trials, out)
 
 
 def remarks_of(out: Path, mixed: bool) -> list[str]:
@@ -46,7 +57,7 @@ def remarks_of(out: Path, mixed: bool) -> list[str]:
     Raises:
         InputError: There are such rows.
     """
-    rows = {row.name for row in study_of(out).measured()}
+    rows = {row.name for row in study_of(out)[0].measured()}
     results = read_results(out / 'results.jsonl')
     shown = {key: result for key, result in results.items() if key[0] in rows}
     found = '; '.join(differences(shown))
@@ -58,12 +69,19 @@ def remarks_of(out: Path, mixed: bool) -> list[str]:
     return [MIXED + found] if found else []
 
 
-def study_of(out: Path) -> Study:
-    """Load the study of a folder of results."""
-    name, pair = out.name, None
+def study_of(out: Path) -> tuple[Study, Study | None]:
+    """Load the study of a folder of results, and that of its trials, if it has any.
+
+    They are the same for a folder of trials.
+    """
+    name, pair = out.name.removesuffix(DEVELOPMENT), None
     if not (STUDIES / f'{name}.py').exists():  # a table on another pair
         name, _, pair = name.rpartition('_')
-    return load_study(STUDIES / f'{name}.py', pair=pair)
+    path = STUDIES / f'{name}.py'
+    study, trials = load_study(path, pair=pair), load_trials(path, pair=pair)
+    if trials is not None and trials.name == out.name:
+        return trials, trials
+    return with_choices(study, trials, out), trials
 
 
 def fill_in(text: str, read: Callable[[str], str]) -> str:

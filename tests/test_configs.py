@@ -16,6 +16,8 @@ FILES = [
 ]
 # The oracle is source-only, trained on labelled target images.
 OWN_DATA = {'oracle': ('train_dataloader.dataset.source',)}
+# So is source-only with some of them beside the source.
+FEW_LABELS = sorted((CONFIGS / 'few_labels').glob('*.py'))
 # CLAN's weight of the disagreement is published for each source.
 OWN_WEIGHTS = {('clan', 'deeplabv2_r101_synthia2city.py'): dict(local_weight=10.0)}
 OWN_KEYS = {'_base_', 'model'}
@@ -63,9 +65,7 @@ def test_every_method_has_a_config():
 @pytest.mark.parametrize('file', FILES)
 def test_the_tables_methods_have_the_config(file):
     folders = {path.parent.name for path in CONFIGS.glob('[!_]*/metafile.yml')}
-    # A user's own target has no labels to train an oracle on.
-    lacking = {'oracle'} if 'folders' in file else set()
-    assert folders - {'adain'} - set(method_folders(file)) <= lacking
+    assert folders - {'adain'} <= set(method_folders(file))
 
 
 @pytest.mark.parametrize('file', FILES)
@@ -128,6 +128,38 @@ def test_the_oracle_learns_from_the_targets_own_images(file):
     assert source.data_prefix.img_path == target.data_prefix.img_path
     assert 'train' in source.data_prefix.seg_map_path
     assert 'seg_map_path' not in target.data_prefix
+
+
+def plain_of(path):
+    """The file name without the share of the labelled images, and their number."""
+    name, number = path.stem.split('_1-')
+    return f'{name}.py', int(number)
+
+
+def test_few_labels_stand_on_every_pair():
+    names = {plain_of(path) for path in FEW_LABELS}
+    assert names == {(file, number) for file in FILES for number in (4, 16)}
+
+
+@pytest.mark.parametrize('path', FEW_LABELS, ids=lambda path: path.stem)
+def test_few_labels_are_source_only_and_some_labelled_target_images(path):
+    file, number = plain_of(path)
+    plain, few = resolved('source_only', file), resolved('few_labels', path.name)
+    source, labelled = few.train_dataloader.dataset.source
+    assert source == plain.train_dataloader.dataset.source
+    assert labelled == dict(
+        resolved('oracle', file).train_dataloader.dataset.source
+    ) | {'every': number}
+    base, found = shared('source_only', file), shared('few_labels', path.name)
+    own = ('train_dataloader.dataset.source', 'train_dataloader.sampler.per_domain.s')
+    different = {k for k in base.keys() | found.keys() if base.get(k) != found.get(k)}
+    assert {k for k in different if not k.startswith(own)} <= {
+        'train_dataloader.batch_size'
+    }
+    loader = few.train_dataloader
+    assert loader.sampler.per_domain.source == [1, 1]
+    assert loader.batch_size == 2 + loader.sampler.per_domain.target
+    assert few.model == plain.model
 
 
 @pytest.mark.parametrize('file', FILES)

@@ -23,6 +23,7 @@ STOREYS = [
     {'analysis', 'benchmark.study', 'benchmark.results'},
     {'benchmark.tables'},
     {'benchmark.runs'},
+    {'benchmark.search'},
     {'benchmark'},
     {'report'},
     {'contract'},

@@ -6,9 +6,12 @@ from pathlib import Path
 from cfcontra_mm.benchmark import (
     exit_status,
     load_study,
-    overview,
-    run_study,
+    load_trials,
+    run_with_trials,
+    search_overview,
     stopped,
+    with_choices,
+    write_search,
     write_tables,
 )
 from cfcontra_mm.benchmark.runs.cluster import Cluster
@@ -86,22 +89,25 @@ def open_cluster(launcher: str, out: Path, options: dict) -> Cluster | None:
 
 def work(args: argparse.Namespace) -> int:
     study = load_study(args.study, args.network, args.pair)
+    trials = load_trials(args.study, args.network, args.pair)
     out = Path(args.out or Path('work_dirs', study.name))
     if args.dry_run:
-        print(overview(study, out, args.seeds, args.only, args.rerun))
+        print(search_overview(study, trials, out, args.seeds, args.only, args.rerun))
         return 0
     if args.tables_only:
+        study = with_choices(study, trials, out)
         write_tables(study, out, args.seeds)
         status = 0
     else:
         tools = Path(__file__).resolve().parent
         cluster = open_cluster(args.launcher, out, args.slurm)
-        status = run_study(
-            study, out, tools, args.seeds, args.only, cluster, args.rerun
+        study, status = run_with_trials(
+            study, trials, out, tools, args.seeds, args.only, cluster, args.rerun
         )
         if status > 128:  # a signal
             return status
         print(write_sheet(study, out, args.seeds))
+    write_search(study, trials, out)
     print(f'Written: {write_report(study, out, args.seeds)}')
     return status
 

@@ -14,7 +14,7 @@ from cfcontra_mm.command_line import (
     positive,
     seed,
 )
-from cfcontra_mm.toystreets import write_toystreets
+from cfcontra_mm.toystreets import CAMERAS, write_toystreets
 
 
 def parse_args() -> argparse.Namespace:
@@ -36,6 +36,12 @@ def parse_args() -> argparse.Namespace:
         help='from 64x32 to 1024x512; default: 256x128',
     )  # fmt: skip
     parser.add_argument('--seed', type=seed, default=0, help=default)
+    parser.add_argument(
+        '--camera',
+        choices=CAMERAS,
+        default='camera',
+        help=f'look of the target; {default}',
+    )
     return parser.parse_args()
 
 
@@ -68,7 +74,9 @@ def progress_line() -> Callable[[int, int], None]:
 def main() -> None:
     args = parse_args()
     counts = args.num_source, args.num_target, args.num_val
-    write_toystreets(args.out, *counts, args.size, args.seed, progress_line())
+    write_toystreets(
+        args.out, *counts, args.size, args.seed, progress_line(), args.camera
+    )
 
 
 if __name__ == '__main__':

@@ -22,8 +22,14 @@ from .arguments import ANYTHING, Arguments, arguments_of
 
 FOLDERS = (
     *('classes', 'source_images', 'source_labels', 'target_images'),
-    *('val_images', 'val_labels', 'size'),
+    *('target_labels', 'val_images', 'val_labels', 'size'),
 )
+
+NETWORK_PARTS = (
+    *('data_preprocessor', 'backbone', 'neck', 'decode_head', 'auxiliary_head'),
+    *('train_cfg', 'test_cfg', 'pretrained', 'init_cfg'),
+)
+"""Keys of a config's ``model`` that belong to the network, not to the method."""
 
 RUNNER = arguments_of(Runner).names
 READ = (

@@ -250,6 +250,7 @@ RANGES = {
     'AdaINStyleTransfer.style_weight': NOT_NEGATIVE,
     'AdaINStyleTransfer.identity_weight': NOT_NEGATIVE,
     # Images and labels.
+    'PairedFiles.every': COUNT,
     'Resize.scale': SIZE,
     'Resize.scale_factor': FACTOR,
     'RandomResize.scale': SIZE,

@@ -15,6 +15,7 @@ from mmseg.registry import MODELS
 
 import cfcontra_mm
 from cfcontra_mm.config import open_config
+from cfcontra_mm.config.parts import NETWORK_PARTS
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.methods import UDASegmentor
 
@@ -23,18 +24,6 @@ SELECTION = 'CFCONTRA_MM_CONTRACT'
 
 NETWORKS = Path(__file__).parent / 'networks'
 CONFIG = 'deeplabv2_r18_toystreets.py'
-NETWORK_PARTS = (
-    'data_preprocessor',
-    'backbone',
-    'neck',
-    'decode_head',
-    'auxiliary_head',
-    'train_cfg',
-    'test_cfg',
-    'pretrained',
-    'init_cfg',
-)
-"""Keys of a config's ``model`` that belong to the network, not to the method."""
 
 
 def configs_folder() -> Path:

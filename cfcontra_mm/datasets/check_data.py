@@ -175,8 +175,8 @@ def _refuse_overlap(
 ) -> None:
     """Refuse a target equal to the source, and training on evaluated images.
 
-    The oracle, whose source is what the config calls ``labelled_target``, may have the
-    images of the target.
+    What the config calls ``labelled_target``, the source of the oracle and a part of
+    few_labels', may have the images of the target.
     """
     for first, second in combinations(parts, 2):
         roles = _role(first.name), _role(second.name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mmseg.datasets import CityscapesDataset
 from mmseg.registry import DATASETS
 
@@ -20,6 +22,6 @@ class RawCityscapesDataset(PairedFiles, CityscapesDataset):
     """
 
     def __init__(
-        self, seg_map_suffix: str = '_gtFine_labelIds.png', **kwargs: object
+        self, seg_map_suffix: str = '_gtFine_labelIds.png', **kwargs: Any
     ) -> None:
         super().__init__(seg_map_suffix=seg_map_suffix, **kwargs)

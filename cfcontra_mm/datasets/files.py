@@ -6,7 +6,7 @@ import logging
 import os
 import os.path as osp
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mmengine.logging import print_log
 from mmseg.datasets import BaseSegDataset
@@ -131,6 +131,12 @@ class PairedFiles(BaseSegDataset):
 
     Suffixes may be in lower or in upper case.
 
+    Args:
+        *args: As for mmseg's ``BaseSegDataset``.
+        every: Keep the first image and every ``every``-th one after it, in the order of
+            their names or of the split file.
+        **kwargs: As for mmseg's ``BaseSegDataset``.
+
     Attributes:
         image_suffixes: What the names of images end with; ``img_suffix`` if empty.
         unpaired: Names that labels may have without an image.
@@ -145,6 +151,10 @@ class PairedFiles(BaseSegDataset):
     image_suffixes: Sequence[str] = ()
     unpaired: Collection[str] = ()
     left_out = ''
+
+    def __init__(self, *args: Any, every: int = 1, **kwargs: Any) -> None:
+        self.every = every  # before the base class lists the files
+        super().__init__(*args, **kwargs)
 
     def load_data_list(self) -> list[dict]:
         """Return the paths of images and labels."""
@@ -161,7 +171,8 @@ class PairedFiles(BaseSegDataset):
         if not self.ann_file:
             lost, twins = self._left_out(listing, images, labels or {})
             self.left_out = report_left_out(lost, len(images), folder, twins)
-        return [self._info(images[n], labels[n] if labels else None) for n in names]
+        kept = names[:: self.every]
+        return [self._info(images[n], labels[n] if labels else None) for n in kept]
 
     def _labels(self) -> dict[str, str] | None:
         """Return the paths of the labels by name, ``None`` for unlabelled data."""

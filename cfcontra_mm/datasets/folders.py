@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from mmengine.config import Config, ConfigDict
 from mmseg.registry import DATASETS
@@ -29,7 +30,7 @@ class FolderDataset(PairedFiles):
 
     image_suffixes = IMAGE_SUFFIXES
 
-    def __init__(self, classes: str, data_prefix: dict, **kwargs: object) -> None:
+    def __init__(self, classes: str, data_prefix: dict, **kwargs: Any) -> None:
         self.classes = classes
         super().__init__(
             metainfo=read_classes(classes).metainfo, data_prefix=data_prefix, **kwargs
@@ -40,8 +41,9 @@ def apply_folders(cfg: Config) -> None:
     """Fill in a config from its ``folders``, once ``--cfg-options`` are applied.
 
     It sets the paths, the class file, the sizes and every ``num_classes`` of the model.
-    Without labelled target images it turns off validation and test. A config without
-    ``folders`` is left as it is.
+    Without labelled target images it turns off validation and test. Only a source that
+    is the config's ``labelled_target`` gets the labels of the target's training images.
+    A config without ``folders`` is left as it is.
 
     Args:
         cfg: The config, changed in place.
@@ -54,7 +56,10 @@ def apply_folders(cfg: Config) -> None:
     folders = cfg.folders
     classes = read_classes(_require(folders, 'classes'))
     _check_size(folders)
-    _apply_domains(cfg.train_dataloader.dataset, folders)
+    labelled = cfg.get('labelled_target')
+    _apply_domains(cfg.train_dataloader.dataset, folders, labelled)
+    if labelled is not None and folders.get('target_labels'):
+        labelled.data_prefix = _labelled_prefix(folders, 'target')
     if _validates_on_domains(cfg):
         _apply_domains(cfg.val_dataloader.dataset, folders)
     else:
@@ -72,12 +77,22 @@ def _require(folders: ConfigDict, field: str) -> str:
     return folders[field]
 
 
-def _apply_domains(dataset: ConfigDict, folders: ConfigDict) -> None:
-    dataset.source.data_prefix = dict(
-        img_path=_require(folders, 'source_images'),
-        seg_map_path=_require(folders, 'source_labels'),
-    )
+def _apply_domains(
+    dataset: ConfigDict, folders: ConfigDict, labelled: ConfigDict | None = None
+) -> None:
+    sources = dataset.source if isinstance(dataset.source, list) else [dataset.source]
+    for source in sources:
+        is_target = labelled and source.get('data_prefix') == labelled.data_prefix
+        domain = 'target' if is_target else 'source'
+        source.data_prefix = _labelled_prefix(folders, domain)
     dataset.target.data_prefix = dict(img_path=_require(folders, 'target_images'))
+
+
+def _labelled_prefix(folders: ConfigDict, domain: str) -> dict[str, str]:
+    return dict(
+        img_path=_require(folders, f'{domain}_images'),
+        seg_map_path=_require(folders, f'{domain}_labels'),
+    )
 
 
 def _validates_on_domains(cfg: Config) -> bool:

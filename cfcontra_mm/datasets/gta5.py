@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import PurePath
+from typing import Any
 
 from mmengine.logging import print_log
 from mmseg.registry import DATASETS
@@ -32,7 +33,7 @@ class GTA5Dataset(PairedFiles):
         self,
         img_suffix: str = '.png',
         data_prefix: dict | None = None,
-        **kwargs: object,
+        **kwargs: Any,
     ) -> None:
         super().__init__(
             img_suffix=img_suffix,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mmseg.registry import DATASETS
 
 from cfcontra_mm.datasets.classes import CITYSCAPES_METAINFO
@@ -35,7 +37,7 @@ class SYNTHIADataset(PairedFiles):
         self,
         img_suffix: str = '.png',
         data_prefix: dict | None = None,
-        **kwargs: object,
+        **kwargs: Any,
     ) -> None:
         super().__init__(
             img_suffix=img_suffix,

@@ -1,12 +1,15 @@
-"""The two looks: colours and grain of all things, and effects of light and lens.
+"""The looks: colours and grain of all things, and effects of light and lens.
 
 ``game`` is a clean rendering; ``camera`` is a photograph. They differ globally (light,
 tint, contrast, haze, lens and sensor, which a global style transfer can undo) and class
-by class: every paint has its own colours and its own grain in each look.
+by class: every paint has its own colours and its own grain in each look. ``dashcam`` is
+a photograph by a cheaper camera in a dusty town, for development: its paints are those
+of ``camera``, each with a tint of its own.
 """
 
 from __future__ import annotations
 
+import functools
 import io
 from typing import NamedTuple
 
@@ -282,6 +285,8 @@ class Style(NamedTuple):
     """Effects of light, air, lens and sensor in a look, drawn from ranges per image.
 
     Attributes:
+        paints: The look whose colours and grain the paints have.
+        tint: Largest change of a paint's channel, a share, the same in all images.
         gain: Range of the factor of each channel.
         contrast: Range of the factor around mid grey.
         saturation: Range of the factor around the grey value.
@@ -293,6 +298,8 @@ class Style(NamedTuple):
         quality: Range of the JPEG quality, 0 for no compression.
     """
 
+    paints: str
+    tint: float
     gain: tuple[tuple[float, float], ...]
     contrast: tuple[float, float]
     saturation: tuple[float, float]
@@ -306,6 +313,8 @@ class Style(NamedTuple):
 
 STYLES = {
     'game': Style(
+        paints='game',
+        tint=0.0,
         gain=((0.90, 1.12), (0.90, 1.12), (0.90, 1.12)),
         contrast=(1.0, 1.15),
         saturation=(1.0, 1.2),
@@ -317,6 +326,8 @@ STYLES = {
         quality=(0, 0),
     ),
     'camera': Style(
+        paints='camera',
+        tint=0.0,
         gain=((0.84, 1.08), (0.85, 1.08), (0.79, 1.04)),
         contrast=(0.88, 1.08),
         saturation=(0.80, 1.05),
@@ -327,7 +338,22 @@ STYLES = {
         noise=(2.0, 7.0),
         quality=(65, 92),
     ),
+    'dashcam': Style(
+        paints='camera',
+        tint=0.2,
+        gain=((0.92, 1.16), (0.86, 1.08), (0.72, 0.98)),
+        contrast=(1.02, 1.24),
+        saturation=(0.66, 0.92),
+        sight=(70, 180),
+        haze=(212, 196, 168),
+        vignette=(0.22, 0.42),
+        blur=(0.4, 0.85),
+        noise=(5.0, 12.0),
+        quality=(48, 80),
+    ),
 }
+CAMERAS = tuple(look for look in STYLES if look != 'game')
+"""The looks that a target may have."""
 
 
 def shade(scene: Scene, surface: Surface, look: str, dice: Dice) -> np.ndarray:
@@ -336,7 +362,7 @@ def shade(scene: Scene, surface: Surface, look: str, dice: Dice) -> np.ndarray:
     Args:
         scene: The scene.
         surface: What each pixel shows of it.
-        look: ``'game'`` or ``'camera'``.
+        look: One of ``STYLES``.
         dice: Random numbers of the image.
 
     Returns:
@@ -369,19 +395,28 @@ def _reflected(scene: Scene, surface: Surface, look: str, salt: int) -> np.ndarr
 def _coat(shape: Shape, look: str) -> tuple[float, ...]:
     """Return a shape's two colours, their pattern, and its grain."""
     paint, grid = PAINTS[shape.paint], GRIDS.get(shape.paint)
-    first = _pick(paint, look, shape)
-    second = _pick(PAINTS[grid.paint], look, shape) if grid else first
+    first = _pick(shape.paint, look, shape)
+    second = _pick(grid.paint, look, shape) if grid else first
     pattern = (*grid.period, *grid.share) if grid else (1.0, 1.0, 0.0, 0.0)
-    return *first, *second, *pattern, paint.grain[look == 'camera'], paint.cell
+    grain = paint.grain[STYLES[look].paints == 'camera']
+    return *first, *second, *pattern, grain, paint.cell
 
 
-def _pick(paint: Paint, look: str, shape: Shape) -> tuple[float, ...]:
+def _pick(paint: str, look: str, shape: Shape) -> tuple[float, ...]:
     """Pick a colour of the paint, slightly varied, and apply the shape's shade."""
-    colours = getattr(paint, look)
+    colours = getattr(PAINTS[paint], STYLES[look].paints)
     place = shape.pick * len(colours)
     chosen = int(place)
     light = shape.shade * (0.9 + 0.2 * (place - chosen))
-    return tuple(light * level for level in colours[chosen])
+    tint = _tint(paint, STYLES[look].tint)
+    return tuple(light * a * b for a, b in zip(colours[chosen], tint, strict=True))
+
+
+@functools.cache
+def _tint(paint: str, largest: float) -> tuple[float, ...]:
+    """Return the factor of each channel by which a paint differs from the look's."""
+    dice = Dice(list(PAINTS).index(paint))
+    return tuple(1 + dice.real(-largest, largest) for _ in range(3))
 
 
 def _pattern(surface: Surface, grid: np.ndarray) -> np.ndarray:

@@ -17,10 +17,10 @@ def render(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Render street number ``index`` of a look.
 
-    The street is the same at every size; streets of the two looks are unrelated.
+    The street is the same at every size; streets of different looks are unrelated.
 
     Args:
-        look: ``'game'`` or ``'camera'``.
+        look: ``'game'``, ``'camera'`` or ``'dashcam'``, see :mod:`.looks`.
         index: Number of the street, not negative.
         seed: Seed of all streets, not negative.
         size: Width and height in pixels, at least 16; scenes are made for a width of
@@ -34,7 +34,8 @@ def render(
         InputError: The look is unknown or a number is out of range.
     """
     if look not in looks.STYLES:
-        raise InputError(f'look: unknown look {look!r}; use game or camera')
+        known = ', '.join(looks.STYLES)
+        raise InputError(f'look: unknown look {look!r}; choose from {known}')
     check_numbers(index, seed, size)
     key = seed, list(looks.STYLES).index(look), index
     street = scene.compose(Dice(*key, 0), look)

@@ -29,11 +29,17 @@ OCCURRENCE = {
         person=5.0, sign=2.8, light=0.58, tree=0.60, parked=0.72, moving=0.58,
         hood=0.30, bin=0.30,
     ),
+    'dashcam': dict(
+        train=0.36, bus=0.42, truck=0.48, motorcycle=0.64, bicycle=0.68, ridden=0.60,
+        person=4.4, sign=2.4, light=0.62, tree=0.50, parked=0.66, moving=0.64,
+        hood=0.35, bin=0.35,
+    ),
 }  # fmt: skip
 # What stands along the back of the sidewalk, in percent.
 FRONTAGE = {
     'game': dict(building=44, wall=18, fence=16, hedge=8, open=14),
     'camera': dict(building=48, wall=15, fence=16, hedge=9, open=12),
+    'dashcam': dict(building=44, wall=20, fence=16, hedge=6, open=14),
 }
 LANE = 3.3
 FAR = 110.0
@@ -113,7 +119,7 @@ def compose(dice: Dice, look: str) -> Scene:
 
     Args:
         dice: Random numbers of the street.
-        look: ``'game'`` or ``'camera'``.
+        look: One of ``OCCURRENCE``.
     """
     odds = OCCURRENCE[look]
     camera = Camera(

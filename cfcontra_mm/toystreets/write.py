@@ -14,6 +14,7 @@ from PIL import Image
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.files import whole_file, write_whole
 from cfcontra_mm.toystreets.labels import palette
+from cfcontra_mm.toystreets.looks import CAMERAS
 from cfcontra_mm.toystreets.render import VERSION, check_numbers, render
 
 CITIES = {
@@ -40,6 +41,7 @@ def write_toystreets(
     size: tuple[int, int] = (256, 128),
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
+    camera: str = 'camera',
 ) -> None:
     """Write the source, ``gta5``, and the target, ``cityscapes``, to a folder.
 
@@ -49,22 +51,32 @@ def write_toystreets(
     Args:
         root: Folder to write to; it is made if needed.
         num_source: Number of source images, in the look ``game``.
-        num_target: Number of target images for training, in the look ``camera``.
-        num_val: Number of target images for validation, in the look ``camera``.
+        num_target: Number of target images for training.
+        num_val: Number of target images for validation.
         size: Width and height in pixels.
         seed: Seed of all images.
         progress: Function that is called after each image with the number of images
             done and the total.
+        camera: The look of the target, one of ``CAMERAS``.
 
     Raises:
-        InputError: A number is out of range, or ``root`` holds other data.
+        InputError: A number is out of range, the look is no camera's, or ``root`` holds
+            other data.
     """
     root = Path(root)
     counts = dict(num_source=num_source, num_target=num_target, num_val=num_val)
     _check_counts(counts)
     check_numbers(0, seed, size)
-    _start_or_resume(root, dict(version=VERSION, **counts, size=list(size), seed=seed))
-    jobs = _jobs(root, **counts)
+    if camera not in CAMERAS:
+        raise InputError(
+            f'camera: no look of a target: {camera!r}; choose from {", ".join(CAMERAS)}'
+        )
+    arguments = dict(version=VERSION, **counts, size=list(size), seed=seed)
+    # Manifests of the look `camera` name no look.
+    _start_or_resume(
+        root, arguments if camera == 'camera' else dict(arguments, camera=camera)
+    )
+    jobs = _jobs(root, camera, **counts)
     for done, job in enumerate(jobs, 1):
         _write(job, seed, size)
         if progress:
@@ -106,11 +118,13 @@ def _read(path: Path) -> dict | None:
         return None
 
 
-def _jobs(root: Path, num_source: int, num_target: int, num_val: int) -> list[_Job]:
+def _jobs(
+    root: Path, camera: str, num_source: int, num_target: int, num_val: int
+) -> list[_Job]:
     return [
         *_source_jobs(root / 'gta5', num_source),
-        *_target_jobs(root / 'cityscapes', 'train', num_target),
-        *_target_jobs(root / 'cityscapes', 'val', num_val),
+        *_target_jobs(root / 'cityscapes', camera, 'train', num_target),
+        *_target_jobs(root / 'cityscapes', camera, 'val', num_val),
     ]
 
 
@@ -120,13 +134,13 @@ def _source_jobs(root: Path, number: int) -> Iterator[_Job]:
         yield _Job('game', index, root / 'images' / name, root / 'labels' / name)
 
 
-def _target_jobs(root: Path, split: str, number: int) -> Iterator[_Job]:
+def _target_jobs(root: Path, camera: str, split: str, number: int) -> Iterator[_Job]:
     cities = CITIES[split]
     for index in range(number):
         city = cities[index % len(cities)]
         stem = f'{city}_{index // len(cities):06d}_000019'
         yield _Job(
-            'camera',
+            camera,
             index + (FIRST_VAL if split == 'val' else 0),
             root / 'leftImg8bit' / split / city / f'{stem}_leftImg8bit.png',
             root / 'gtFine' / split / city / f'{stem}_gtFine_labelIds.png',

@@ -295,6 +295,27 @@ def test_the_oracle_passes(place):
     assert 'source: 3 images' in check_data(cfg)
 
 
+def test_some_of_the_labelled_target_images_beside_the_source_pass(place):
+    cfg = raw_cfg(place)
+    source = cfg.train_dataloader.dataset.source
+    few = dict(cfg.labelled_target, every=2)
+    cfg.train_dataloader.dataset.source = [source, few]
+    lines = check_data(cfg).splitlines()
+    assert lines[0].startswith('source[0]: 3 images')
+    assert lines[1].startswith('source[1]: 2 images')
+    # But neither validation images nor any other set of the target's.
+    images = few['data_prefix']['img_path']
+    others = (
+        cfg.val_dataloader.dataset.data_prefix,
+        dict(img_path=images, seg_map_path='./gtFine/train'),
+    )
+    for prefix in others:
+        other = dict(few, data_prefix=prefix)
+        cfg.train_dataloader.dataset.source = [source, other]
+        with pytest.raises(InputError, match=r'is an image of the source\[1\] and of'):
+            check_data(cfg)
+
+
 def test_labels_of_target_training_images_are_not_read(place):
     for path in (place / 'city/gtFine/train').rglob('*.png'):
         path.write_text('no label')

@@ -256,6 +256,37 @@ class TestConfig:
         apply_folders(cfg)
         assert cfg.to_dict() == once
 
+    @pytest.mark.parametrize('name', ['oracle', 'few'])
+    def test_labels_of_the_target_are_read_by_its_labelled_images_alone(
+        self, cfg, name, root
+    ):
+        plain = copy.deepcopy(cfg)
+        plain.folders.target_labels = str(root / 'target/labels')
+        apply_folders(plain)
+        loaders = (plain.train_dataloader, plain.val_dataloader, plain.test_dataloader)
+        assert 'target/labels' not in str(loaders)
+        data = cfg.train_dataloader.dataset
+        first = data.source
+        data.source = cfg.labelled_target
+        if name == 'few':
+            data.source = [first, dict(cfg.labelled_target, every=4)]
+        unset = copy.deepcopy(cfg)
+        with pytest.raises(InputError, match=r'folders\.target_labels: is not set'):
+            apply_folders(unset)
+        cfg.folders.target_labels = str(root / 'target/labels')
+        apply_folders(cfg)
+        once = copy.deepcopy(cfg.to_dict())
+        apply_folders(cfg)
+        assert cfg.to_dict() == once
+        sources = data.source if name == 'few' else [first, data.source]
+        prefixes = [source.data_prefix for source in sources]
+        if name == 'few':
+            assert prefixes[0].seg_map_path == cfg.folders.source_labels
+        assert prefixes[1] == dict(
+            img_path=cfg.folders.target_images, seg_map_path=cfg.folders.target_labels
+        )
+        assert 'seg_map_path' not in data.target.data_prefix
+
     def test_without_validation(self, cfg):
         cfg.folders.val_images = cfg.folders.val_labels = ''
         apply_folders(cfg)

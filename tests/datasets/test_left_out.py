@@ -1,6 +1,7 @@
 """No file of a data set is left out silently."""
 
 import os
+import os.path as osp
 import shutil
 
 import numpy as np
@@ -45,6 +46,18 @@ def build(request, tmp_path):
     """Build a data set of three images as a raw layout, or as folders."""
     write_gta5(tmp_path, STEMS)
     return lambda: DATASETS.build(KINDS[request.param](tmp_path))
+
+
+@pytest.mark.parametrize(
+    ('every', 'kept'), [(1, STEMS), (2, STEMS[::2]), (9, STEMS[:1])]
+)
+def test_every_nth_image_is_read(tmp_path, every, kept):
+    write_gta5(tmp_path, STEMS)
+    found = DATASETS.build(dict(source_cfg(tmp_path), every=every, pipeline=[]))
+    names = [
+        osp.basename(found.get_data_info(i)['img_path']) for i in range(len(found))
+    ]
+    assert names == [f'{stem}.png' for stem in kept]
 
 
 def remove(path):

@@ -50,11 +50,34 @@ def folder(tmp_path_factory):
         ('camera', (256, 128), '8893c25c3e4fe679'),
         ('game', (400, 200), 'db8ea99f39525b39'),
         ('camera', (400, 200), '3d3c4581bd25238c'),
+        ('dashcam', (256, 128), 'fb2ad2e903ba5e94'),
     ],
 )
 def test_pixels_are_the_same_on_every_machine(look, size, expected):
     arrays = [a for i in (0, 1, 7) for a in render(look, i, seed=3, size=size)]
     assert digest(*arrays) == expected
+
+
+def test_the_dashcam_is_another_camera():
+    # Neither the other target in disguise nor unlit.
+    size, number = (128, 64), 20
+    images, labels = {}, {}
+    for look in ('game', 'camera', 'dashcam'):
+        pairs = [render(look, i, size=size) for i in range(number)]
+        images[look], labels[look] = (
+            np.stack(part) for part in zip(*pairs, strict=True)
+        )
+
+    def distance(one, other):
+        means = [
+            [images[k][labels[k] == c].mean(0) for c in TRAIN_IDS] for k in (one, other)
+        ]
+        return np.abs(np.subtract(*means)).mean()
+
+    assert distance('dashcam', 'camera') > 0.4 * distance('game', 'camera')
+    assert distance('dashcam', 'game') > 0.5 * distance('game', 'camera')
+    assert images['dashcam'].std() > 0.8 * images['camera'].std()
+    assert 60 < images['dashcam'].mean() < 160
 
 
 def test_shapes_and_types():
@@ -290,6 +313,29 @@ def test_other_arguments_are_refused(tmp_path, change):
         write_toystreets(tmp_path, **{**arguments, **change})
 
 
+def test_another_camera_is_of_other_data(tmp_path, folder):
+    write_toystreets(tmp_path, 2, 4, 3, SMALL, seed=5, camera='dashcam')
+    assert json.loads((tmp_path / 'toystreets.json').read_text())['camera'] == 'dashcam'
+    # The folder of the look `camera` has the manifest that it has always had.
+    held = json.loads((folder / 'toystreets.json').read_text())
+    assert 'camera' not in held
+    source, target = 'gta5/images/00001.png', 'cityscapes/leftImg8bit'
+    assert (tmp_path / source).read_bytes() == (folder / source).read_bytes()
+    for path in (folder / target).rglob('*.png'):
+        twin = tmp_path / path.relative_to(folder)
+        assert twin.read_bytes() != path.read_bytes()
+    with pytest.raises(InputError, match=r'toystreets\.json.*delete the folder'):
+        write_toystreets(tmp_path, 2, 4, 3, SMALL, seed=5)
+
+
+def test_a_look_that_no_target_has_is_refused(tmp_path):
+    for camera in ('game', 'phone'):
+        with pytest.raises(
+            InputError, match=r'camera: no look .*choose from camera, d'
+        ):
+            write_toystreets(tmp_path, 1, 1, 1, SMALL, camera=camera)
+
+
 def test_data_of_another_renderer_is_refused(tmp_path):
     write_toystreets(tmp_path, 1, 1, 1, SMALL)
     manifest = tmp_path / 'toystreets.json'
@@ -345,6 +391,8 @@ def test_command_line(tmp_path):
     assert other.stderr.splitlines()[-1].startswith('error: ')
     assert 'Traceback' not in other.stderr
     assert 'not WxH' in run('--size', 'big').stderr
+    other = run('--size', '64x32', '--camera', 'dashcam')
+    assert 'toystreets.json: written with other arguments' in other.stderr
 
 
 def test_package_imports_neither_torch_nor_mmseg():

@@ -49,6 +49,8 @@ def overview(
     steps = [*unfinished_needs(unfinished), *unfinished]
     queued = [_queued(step, step.identity in anew) for step in steps]
     failed = _failed(results)
+    wanted = [*only, *rerun] if only else study.row_names()
+    waiting = [r.name for r in study.measured() if r.is_open and r.name in wanted]
     table = PrettyTable(['run', 'state', 'iterations'], align='l')
     for run in chosen:
         if run.identity in finished:
@@ -56,6 +58,10 @@ def overview(
             table.add_row(_cells(replace(finished[run.identity], label=run.label)))
     for step, status in zip(steps, queued, strict=True):
         table.add_row(_cells(status, step.identity in failed - anew))
+    for name in waiting:
+        table.add_row([name, 'after its trials', '-'])
+    if waiting and not queued:
+        return table.get_string()
     return f'{table.get_string()}\n{_estimate([*finished.values()], queued)}'
 
 

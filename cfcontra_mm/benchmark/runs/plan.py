@@ -31,7 +31,7 @@ from cfcontra_mm.benchmark.study import (
     default_work_dir,
 )
 from cfcontra_mm.benchmark.study.fields import for_seed
-from cfcontra_mm.benchmark.study.study import warn_of_other_data
+from cfcontra_mm.benchmark.study.study import TunedRow, warn_of_other_data
 from cfcontra_mm.config import open_config
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.files import file_name
@@ -53,7 +53,7 @@ def plan_runs(study: Study, seeds: tuple[int, ...], out: Path) -> list[Run]:
     planner = _Planner(study, out)
     folders: dict[str, Path] = {}
     runs = []
-    for row in study.measured():
+    for row in study.planned():
         for run in planner.runs(row, seeds):
             folder = folders.setdefault(run.identity, run.work_dir)
             runs.append(replace(run, work_dir=folder))
@@ -63,9 +63,11 @@ def plan_runs(study: Study, seeds: tuple[int, ...], out: Path) -> list[Run]:
 
 
 def _warn_of_equal_rows(study: Study, runs: Sequence[Run]) -> None:
+    tuned = {row.name for row in study.rows if isinstance(row, TunedRow)}
     rows: dict[str, dict[str, None]] = {}
     for run in runs:
-        rows.setdefault(run.identity, {})[run.row] = None
+        if run.row not in tuned:  # the published settings may be the best
+            rows.setdefault(run.identity, {})[run.row] = None
     for names in dict.fromkeys(tuple(equal) for equal in rows.values()):
         if len(names) > 1:
             warnings.warn(

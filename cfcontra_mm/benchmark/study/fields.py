@@ -15,6 +15,7 @@ from cfcontra_mm.errors import InputError
 # What a config may hold for an annotation, in words and as types.
 EXPECTED: dict[object, tuple[str, type | tuple[type, ...]]] = {
     str: ('a string', str),
+    bool: ('True or False', bool),
     int: ('an integer', int),
     float: ('a number', (int, float)),
     NoneType: ('None', NoneType),
@@ -75,8 +76,10 @@ def _read(value: Any, hint: Any, where: str) -> Any:
     """Convert a value to its annotated type."""
     if hint is Any:
         return value
-    if isinstance(hint, type) and is_dataclass(hint):
-        return from_dict(hint, value, where)
+    for kind in _options(hint):
+        if isinstance(kind, type) and is_dataclass(kind):
+            optional = kind is not hint and value is None
+            return None if optional else from_dict(kind, value, where)
     option = _check_type(value, _options(hint), where)
     if isinstance(value, list | tuple):
         inner = get_args(option)[0]

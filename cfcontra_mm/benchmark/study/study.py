@@ -15,7 +15,7 @@ from cfcontra_mm.config import open_config
 from cfcontra_mm.config.ranges import COUNT, FINITE, NATURAL, Range
 from cfcontra_mm.config.ranges import SEED as SEEDS
 from cfcontra_mm.errors import InputError
-from cfcontra_mm.toystreets import write_toystreets
+from cfcontra_mm.toystreets import CAMERAS, write_toystreets
 
 from .fields import SEED, check_arguments, for_seed
 
@@ -36,6 +36,9 @@ class Row:
         network: Network to use instead of the config's and the study's; see
             :func:`~cfcontra_mm.config.open_config`.
         pair: Pair to use instead of the config's and the study's.
+        search: Lowest and highest value of settings to search on the development pair,
+            by their dotted keys; see :mod:`.search`.
+        control: Whether a row follows in which every loss of the method has weight 0.
     """
 
     name: str
@@ -45,6 +48,51 @@ class Row:
     per_seed: tuple[str, ...] = ()
     network: str | None = None
     pair: str | None = None
+    search: dict[str, tuple[float, ...]] = field(default_factory=dict, hash=False)
+    control: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its settings are still to be chosen, so that it cannot be run."""
+        return False
+
+
+@dataclass(frozen=True)
+class TunedRow(Row):
+    """A row with the settings of a trial of another row; a study file has none.
+
+    Args:
+        of: Name of the row whose settings are searched.
+        score: Metric by which the trial is chosen.
+        trial: Number of the chosen trial, None until all trials have ended.
+    """
+
+    of: str = ''
+    score: str = 'mIoU'
+    trial: int | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self.trial is None
+
+
+@dataclass(frozen=True)
+class Development:
+    """Where the settings of rows with a ``search`` are chosen.
+
+    Args:
+        pair: Another pair than that of the table.
+        trials: Number of trainings for each of these rows, the published settings
+            included.
+        seed: Seed of the drawn settings and of every trial's training.
+        label_free: A label-free score, such as ``'target/information'``, by which
+            another row is chosen; none by default.
+    """
+
+    pair: str
+    trials: int = 8
+    seed: int = 0
+    label_free: str | None = None
 
 
 @dataclass(frozen=True)
@@ -129,6 +177,7 @@ class Study:
             independent; by default chosen by how far neighbours are correlated.
         network: Network of every row that names none, instead of its config's.
         pair: Pair of every row that names none, instead of its config's.
+        development: Pair and number of the trials of rows with a ``search``.
     """
 
     name: str
@@ -147,10 +196,15 @@ class Study:
     block_length: int | None = None
     network: str | None = None
     pair: str | None = None
+    development: Development | None = None
 
     def measured(self) -> list[Row]:
         """Return the rows that are trained here."""
         return [row for row in self.rows if row.config]
+
+    def planned(self) -> list[Row]:
+        """Return the rows that are trained here and whose settings are known."""
+        return [row for row in self.measured() if not row.is_open]
 
     def overrides(self, row: Row, seed: int | None = None) -> dict[str, Any]:
         """Return the overrides of a row for a seed, by default the study's first."""
@@ -222,6 +276,15 @@ def check_study(study: Study, path: Path) -> None:
     _check_placeholders(study, path)
     if study.data is not None:
         check_arguments(write_toystreets, study.data, f'{path}: study.data')
+        _check_camera(study.data, path)
+
+
+def _check_camera(data: Mapping[str, Any], path: Path) -> None:
+    camera = data.get('camera', CAMERAS[0])
+    if camera not in CAMERAS:
+        raise InputError(
+            f'{path}: data.camera: must be one of {", ".join(CAMERAS)}, not {camera!r}'
+        )
 
 
 def _check_lists(study: Study, path: Path) -> None:

@@ -65,7 +65,7 @@ def compare_selections(
     have been selected may be the one that was not validated.
     """
     rows = []
-    for row in study.measured():
+    for row in study.planned():
         found = {s: results.get((row.name, s), Result('not run')) for s in seeds}
         histories = [_history(study, result) for result in found.values()]
         gaps = {s: r.missing_validations for s, r in found.items()}

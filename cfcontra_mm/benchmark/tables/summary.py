@@ -142,7 +142,10 @@ def summarize(
         InputError: The pixel counts of two runs are of different images, or a class of
             the study is not among those of the test.
     """
-    measured = [_summarize_row(study, row, seeds, results) for row in study.measured()]
+    measured = [
+        _summarize_row(study, row, seeds, {} if row.is_open else results)
+        for row in study.measured()
+    ]
     complete: Complete = {row.name: row for row in measured if row.status == 'done'}
     baseline, oracle = complete.get(study.baseline), complete.get(study.oracle)
     found = _differences(study, complete, seeds, results, comparisons or Comparisons())

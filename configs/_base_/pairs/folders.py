@@ -9,6 +9,8 @@ folders = dict(
     source_images='',
     source_labels='',
     target_images='',
+    # For configs/oracle and configs/few_labels alone.
+    target_labels='',
     val_images='',
     val_labels='',
     # Width and height that all images are resized to.
@@ -53,6 +55,13 @@ tta_pipeline = [
         ],
     ),
 ]
+# The target's training images with labels: `target_images` and `target_labels`.
+labelled_target = dict(
+    type='FolderDataset',
+    classes='',
+    data_prefix=dict(img_path='target_images', seg_map_path='target_labels'),
+    pipeline=source_pipeline,
+)
 train_dataloader = dict(
     batch_size=4,
     num_workers=2,

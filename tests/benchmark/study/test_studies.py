@@ -43,9 +43,9 @@ def test_every_table_has_a_folder_of_its_own_on_either_pair():
 def test_every_study_can_be_planned(path, tmp_path):
     study = load_study(path)
     runs = plan_runs(study, study.seeds, tmp_path)
-    assert len(runs) == len(study.measured()) * len(study.seeds)
+    assert len(runs) == len(study.planned()) * len(study.seeds)
     assert len({run.shared_sources for run in runs}) == 1
-    for row in study.measured():
+    for row in study.planned():
         plain = open_config(row.config, import_modules=False)
         for key in {**study.shared, **row.overrides}:
             *parents, last = key.split('.')

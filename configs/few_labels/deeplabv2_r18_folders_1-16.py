@@ -1,0 +1,12 @@
+_base_ = '../_base_/deeplabv2_r18_folders.py'
+model = dict(type='SourceOnly')
+# Beside the source, every 16th image of the target's training images, with its labels.
+train_dataloader = dict(
+    sampler=dict(per_domain=dict(source=[1, 1])),
+    dataset=dict(
+        source=[
+            _base_.train_dataloader.dataset.source,
+            dict(every=16, **_base_.labelled_target),
+        ]
+    ),
+)
