@@ -31,7 +31,12 @@ from cfcontra_mm.engine.loss_shares import (
 )
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.methods import UDASegmentor
-from cfcontra_mm.models.weights import read_checkpoint, trust_files, weights_of
+from cfcontra_mm.models.weights import (
+    RUNNING,
+    read_checkpoint,
+    trust_files,
+    weights_of,
+)
 
 from .browse import training_set
 
@@ -141,7 +146,7 @@ def _without_log() -> Iterator[None]:
 
 
 def _running_statistics(state: dict, name: str) -> dict[str, Tensor]:
-    statistics = state.get('running_statistics', {})
+    statistics = state.get(RUNNING, {})
     if not isinstance(statistics, dict):
         raise InputError(
             f'{name}: damaged (running_statistics is no dict of tensors by name); '

@@ -25,7 +25,12 @@ from torch import Size, Tensor, nn
 from cfcontra_mm.errors import InputError
 from cfcontra_mm.files import whole_file
 from cfcontra_mm.models.parts import PARTS
-from cfcontra_mm.models.weights import read_checkpoint, trust_files, weights_of
+from cfcontra_mm.models.weights import (
+    RUNNING,
+    read_checkpoint,
+    trust_files,
+    weights_of,
+)
 
 from .checkpoint_config import checkpoint_config
 from .finite_losses import check_before_saving, not_finite
@@ -246,7 +251,11 @@ class AtomicCheckpointHook(CheckpointHook):
         self._digest = ''
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Check the weights that were read against the model."""
+        """Check the weights that were read against the model.
+
+        Its statistics become the running ones; those of a test are estimated anew.
+        """
+        checkpoint.get('state_dict', checkpoint).update(checkpoint.get(RUNNING, {}))
         if runner._resume:
             self._check_images(runner, checkpoint)
             _check_optimizer(runner, checkpoint)

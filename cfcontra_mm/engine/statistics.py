@@ -29,7 +29,7 @@ from cfcontra_mm.models.normalisation import (
     running_statistics,
     set_statistics,
 )
-from cfcontra_mm.models.weights import weights_of
+from cfcontra_mm.models.weights import RUNNING
 
 from .checkpoints import PREDICTING
 
@@ -38,9 +38,6 @@ TREATMENTS = ('target', 'running')
 
 BATCH_SIZE = 4
 """Images that are normalised together; with more, mIoU changes by less than 0.1."""
-
-KEPT = 'running_statistics'
-"""Key of a checkpoint that holds the running statistics, if its weights do not."""
 
 
 @HOOKS.register_module()
@@ -74,16 +71,10 @@ class StatisticsHook(Hook):
         self._estimate: Statistics | None = None
         self._running: Statistics = {}
 
-    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Load the running statistics; an estimate is made anew."""
-        state = weights_of(checkpoint)
-        if KEPT in checkpoint:
-            checkpoint['state_dict'] = state | checkpoint[KEPT]
-
     def before_train(self, runner: Runner) -> None:
-        """Refuse to estimate without images, before the first iteration."""
-        if self.statistics == 'target':
-            target_images(runner.cfg)
+        """Say what is validated; refuse to estimate without images before it starts."""
+        words = described(_layers(runner), self._images(runner))
+        print_log(f'validated and tested under {words}', 'current')
 
     def before_train_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
         """Forget the estimate: the weights will change."""
@@ -93,7 +84,9 @@ class StatisticsHook(Hook):
         """Save the statistics of the test in place of the running ones."""
         if self.statistics == 'target':
             state, found = checkpoint['state_dict'], self._of_target(runner)
-            checkpoint[KEPT] = {name: state[name] for name in found}
+            # In a validation, which saves the best network, they are set aside.
+            running = state | self._running
+            checkpoint[RUNNING] = {name: running[name].cpu() for name in found}
             state.update({name: value.cpu() for name, value in found.items()})
 
     def before_val(self, runner: Runner) -> None:
@@ -104,6 +97,7 @@ class StatisticsHook(Hook):
     def after_val(self, runner: Runner) -> None:
         """Restore the running statistics."""
         self._set(runner, 'running')
+        self._running = {}
 
     def before_test(self, runner: Runner) -> None:
         """Set the statistics of the test."""
@@ -129,7 +123,7 @@ class StatisticsHook(Hook):
 
     def after_test(self, runner: Runner) -> None:
         """Restore the running statistics."""
-        self._set(runner, 'running')
+        self.after_val(runner)
 
     def _set(self, runner: Runner, statistics: str) -> None:
         of_target = statistics == 'target'

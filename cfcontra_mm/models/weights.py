@@ -22,6 +22,10 @@ TRUST = 'pass --trust-checkpoint if you trust where it comes from'
 TENSORS_ALONE = f'{TRUST}, or save its tensors alone with torch.save(state_dict, FILE)'
 """Advice about a file of initial weights that could run code."""
 
+RUNNING = 'running_statistics'
+"""Key of a checkpoint with the running statistics of its training, by their names, if
+its weights hold those that it was tested under."""
+
 _trusted = False
 
 
@@ -96,6 +100,12 @@ def _check_parts(checkpoint: dict, path: str | Path) -> None:
         raise InputError(
             f'{path}: damaged (meta is no dict); choose another checkpoint'
         )
+    running = checkpoint.get(RUNNING, {})
+    if not isinstance(running, dict) or not _are_tensors(running):
+        raise InputError(
+            f'{path}: damaged ({RUNNING} is no dict of tensors); choose another '
+            'checkpoint'
+        )
     state = checkpoint.get('state_dict', checkpoint)
     named = isinstance(state, dict) and all(isinstance(key, str) for key in state)
     if not named or ('state_dict' in checkpoint and not _are_tensors(state)):
@@ -106,7 +116,8 @@ def _check_parts(checkpoint: dict, path: str | Path) -> None:
 
 
 def _are_tensors(state: dict) -> bool:
-    own = (value for key, value in state.items() if not key.endswith('_extra_state'))
+    named = ((str(key), value) for key, value in state.items())
+    own = (value for key, value in named if not key.endswith('_extra_state'))
     return all(isinstance(value, Tensor) for value in own)
 
 

@@ -43,6 +43,10 @@ study = dict(
     rows=[
         dict(name='source-only', config='configs/source_only/deeplabv2_r18_folders.py'),
         dict(
+            name='source-only + target statistics',
+            config='configs/adabn/deeplabv2_r18_folders.py',
+        ),
+        dict(
             name='AdaptSegNet',
             config='configs/adaptsegnet/deeplabv2_r18_folders.py',
         ),
@@ -63,11 +67,9 @@ study = dict(
             needs=['translation'],
         ),
     ],
-    baseline='source-only',
-    reference='MinEnt',
+    baseline='source-only + target statistics',
+    reference='source-only + target statistics',
     feature_rows=['source-only', 'CFContra'],
-    # The validation images are frames of a single drive.
-    block_length=10,
     shared=pair,
     seeds=[0, 1, 2],
 )

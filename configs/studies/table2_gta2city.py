@@ -73,6 +73,10 @@ study = dict(
             config='configs/source_only/deeplabv2_r101_gta2city.py',
         ),
         dict(
+            name='source-only + target statistics',
+            config='configs/adabn/deeplabv2_r101_gta2city.py',
+        ),
+        dict(
             name='AdaptSegNet',
             config='configs/adaptsegnet/deeplabv2_r101_gta2city_single-level.py',
         ),
@@ -98,6 +102,14 @@ study = dict(
         ),
         dict(name='DACS', config='configs/dacs/deeplabv2_r101_gta2city.py'),
         dict(
+            name='1/16 of the labels',
+            config='configs/few_labels/deeplabv2_r101_gta2city_1-16.py',
+        ),
+        dict(
+            name='1/4 of the labels',
+            config='configs/few_labels/deeplabv2_r101_gta2city_1-4.py',
+        ),
+        dict(
             name='oracle',
             config='configs/oracle/deeplabv2_r101_gta2city.py',
         ),
@@ -110,9 +122,9 @@ study = dict(
         'DACS': dict(mIoU=52.1),
         'oracle': dict(mIoU=65.1),
     },
-    baseline='source-only',
+    baseline='source-only + target statistics',
     oracle='oracle',
-    reference='MinEnt',
+    reference='source-only + target statistics',
     feature_rows=['source-only', 'CFContra'],
     seeds=[0, 1, 2],
 )

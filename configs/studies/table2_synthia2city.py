@@ -60,6 +60,10 @@ study = dict(
             config='configs/source_only/deeplabv2_r101_synthia2city.py',
         ),
         dict(
+            name='source-only + target statistics',
+            config='configs/adabn/deeplabv2_r101_synthia2city.py',
+        ),
+        dict(
             name='AdaptSegNet',
             config='configs/adaptsegnet/deeplabv2_r101_synthia2city.py',
         ),
@@ -86,6 +90,14 @@ study = dict(
             config='configs/dacs/deeplabv2_r101_synthia2city.py',
         ),
         dict(
+            name='1/16 of the labels',
+            config='configs/few_labels/deeplabv2_r101_synthia2city_1-16.py',
+        ),
+        dict(
+            name='1/4 of the labels',
+            config='configs/few_labels/deeplabv2_r101_synthia2city_1-4.py',
+        ),
+        dict(
             name='oracle',
             config='configs/oracle/deeplabv2_r101_synthia2city.py',
         ),
@@ -103,9 +115,9 @@ study = dict(
         },
         'DACS': {'mIoU': 48.3, 'mIoU13': 54.8},
     },
-    baseline='source-only',
+    baseline='source-only + target statistics',
     oracle='oracle',
-    reference='MinEnt',
+    reference='source-only + target statistics',
     feature_rows=['source-only', 'CFContra'],
     seeds=[0, 1, 2],
 )

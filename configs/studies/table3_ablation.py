@@ -5,8 +5,13 @@ study = dict(
     name='table3_ablation',
     rows=[
         dict(
+            name='source-only + target statistics',
+            config='configs/adabn/deeplabv2_r101_gta2city.py',
+        ),
+        dict(
             name='MinEnt',
             config='configs/ablation/gta2city_1_minent.py',
+            control=True,
         ),
         dict(
             name='MinEnt + style',

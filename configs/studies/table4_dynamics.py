@@ -7,6 +7,10 @@ study = dict(
         dict(
             name='source-only', config='configs/source_only/deeplabv2_r101_gta2city.py'
         ),
+        dict(
+            name='source-only + target statistics',
+            config='configs/adabn/deeplabv2_r101_gta2city.py',
+        ),
         dict(name='MinEnt', config='configs/minent/deeplabv2_r101_gta2city.py'),
         dict(
             name='CONTRA (intra)',

@@ -236,3 +236,35 @@ def test_the_words():
     assert described(20, 100) == 'statistics of 100 target training images'
     assert described(20, 0) == 'the running statistics of the training'
     assert 'no batch normalisation' in described(0, 0)
+
+
+def test_the_best_checkpoint_keeps_its_running_statistics_too(
+    trained, toystreets, tmp_path
+):
+    options = {'default_hooks.checkpoint.save_best': 'mIoU'}
+    Runner.from_cfg(config(toystreets, tmp_path, **options)).train()
+    (best,) = (torch.load(p, weights_only=False) for p in tmp_path.glob('best_*.pth'))
+    last = torch.load(tmp_path / 'iter_4.pth', weights_only=False)
+    for part in ('state_dict', 'running_statistics'):
+        assert best[part].keys() == last[part].keys()
+        assert all(torch.equal(best[part][k], v) for k, v in last[part].items())
+
+
+def test_a_resume_without_the_hook_goes_on_from_the_running_statistics(
+    trained, checkpoint, toystreets, tmp_path
+):
+    options = dict(load_from=str(trained / 'iter_2.pth'), resume=True)
+    cfg = config(toystreets, tmp_path, **options)
+    cfg.default_hooks.pop('statistics')
+    Runner.from_cfg(cfg).train()
+    resumed = torch.load(tmp_path / 'iter_4.pth', weights_only=False)['state_dict']
+    expected = checkpoint['state_dict'] | checkpoint['running_statistics']
+    assert all(torch.equal(resumed[name], value) for name, value in expected.items())
+
+
+@pytest.mark.parametrize('wrong', ['text', dict(a='text'), [1]])
+def test_damaged_running_statistics_are_refused(checkpoint, tmp_path, wrong):
+    path = tmp_path / 'iter_4.pth'
+    torch.save(checkpoint | dict(running_statistics=wrong), path)
+    with pytest.raises(InputError, match='running_statistics is no dict of tensors'):
+        load_segmentor(path)

@@ -226,7 +226,7 @@ def _columns(table: Table, shorten: Callable[[str], str]) -> dict[str, Cell]:
     if other := captions.other_heading(table.rows):
         columns[other] = _other_cell
     columns |= {SEED_INTERVAL: _interval_cell} if several else {}
-    if study.baseline:
+    if study.baseline and study.baseline != study.reference:
         columns['gain'] = _gain_cell
     if study.baseline and study.oracle:
         columns['gap closed'] = _gap_cell
