@@ -165,7 +165,8 @@ def pixel_features(model: BaseSegmentor, item: dict[str, Any]) -> tuple[Tensor, 
     images = model.data_preprocessor(batch, training=False)['inputs']
     features = model.embed(model.extract_feat(images))
     label = item['data_samples'].gt_sem_seg.data
-    label = labels_on_grid(label, features.shape[2:]).flatten().long()
+    align = model.decode_head.align_corners
+    label = labels_on_grid(label, features.shape[2:], align).flatten().long()
     pixels = features.permute(0, 2, 3, 1).flatten(0, 2)
     return normalize(pixels.float(), dim=1).cpu(), label
 

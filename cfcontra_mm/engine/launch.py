@@ -222,13 +222,15 @@ def test(
 
 
 def _set_statistics(cfg: Config, statistics: str | None) -> None:
+    hooks = dict(cfg.get('default_hooks') or {})
     # A config of an earlier version has no such hook.
     default = dict(type='StatisticsHook', statistics='running', num_images=200)
-    hook = cfg.default_hooks.setdefault('statistics', default)
+    hook = dict(hooks.get('statistics') or default)
     if statistics == 'both':
-        hook.compare = True
+        hook['compare'] = True
     elif statistics is not None:
-        hook.statistics = statistics
+        hook['statistics'] = statistics
+    cfg.default_hooks = hooks | dict(statistics=hook)
 
 
 def _check_output(cfg: Config) -> None:

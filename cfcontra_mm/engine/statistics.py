@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.evaluator import Evaluator
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
 from mmengine.logging import print_log
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner
 from mmseg.models import BaseSegmentor
 from mmseg.registry import DATASETS, HOOKS
-from torch.utils.data import ConcatDataset, DataLoader, Subset
+from torch.utils.data import ConcatDataset, DataLoader
 
-from cfcontra_mm.datasets.domain import keep_random_state
+from cfcontra_mm.datasets.domain import keep_random_state, refuse_labels
 from cfcontra_mm.datasets.folders import nested_dicts
 from cfcontra_mm.errors import InputError
+from cfcontra_mm.evaluation.iou import PER_IMAGE
 from cfcontra_mm.models.normalisation import (
     Statistics,
     batch_norms,
@@ -35,6 +37,9 @@ from .checkpoints import PREDICTING
 
 TREATMENTS = ('target', 'running')
 """Statistics under which a network can be tested."""
+
+NAME = 'default_hooks.statistics'
+"""Key of the hook in a config."""
 
 BATCH_SIZE = 4
 """Images that are normalised together; with more, mIoU changes by less than 0.1."""
@@ -51,7 +56,8 @@ class StatisticsHook(Hook):
     2017). The images are evenly spaced in the data set, the same for every method, and
     every rank runs all of them, so that the estimate does not depend on the ranks.
 
-    Training goes on from its running statistics. A checkpoint holds the statistics that
+    Layers that training keeps in evaluation mode are estimated too. Training goes on
+    from its running statistics. A checkpoint holds the statistics that
     its iteration is tested under in its ``state_dict``, and the running ones beside it.
     A network without batch normalisation is left as it is.
 
@@ -68,12 +74,18 @@ class StatisticsHook(Hook):
         self.statistics = statistics
         self.num_images = num_images
         self.compare = compare
+        self._images: ConcatDataset | None = None
         self._estimate: Statistics | None = None
         self._running: Statistics = {}
 
     def before_train(self, runner: Runner) -> None:
-        """Say what is validated; refuse to estimate without images before it starts."""
-        words = described(_layers(runner), self._images(runner))
+        """Find the images; say under which statistics it is validated and tested.
+
+        Raises:
+            InputError: They cannot be estimated.
+        """
+        self._find_images(runner)
+        words = described(_layers(runner), self._number(self.statistics))
         print_log(f'validated and tested under {words}', 'current')
 
     def before_train_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
@@ -83,7 +95,13 @@ class StatisticsHook(Hook):
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Save the statistics of the test in place of the running ones."""
         if self.statistics == 'target':
-            state, found = checkpoint['state_dict'], self._of_target(runner)
+            try:
+                found = self._of_target(runner)
+            except InputError as error:  # an image is damaged: save what there is
+                reason = str(error).strip().splitlines()[-1]
+                print_log(f'{reason}; the running statistics are saved', 'current')
+                return
+            state = checkpoint['state_dict']
             # In a validation, which saves the best network, they are set aside.
             running = state | self._running
             checkpoint[RUNNING] = {name: running[name].cpu() for name in found}
@@ -100,14 +118,19 @@ class StatisticsHook(Hook):
         self._running = {}
 
     def before_test(self, runner: Runner) -> None:
-        """Set the statistics of the test."""
+        """Set the statistics of the test.
+
+        Raises:
+            InputError: They cannot be estimated.
+        """
+        self._find_images(runner)
         self.before_val(runner)
 
     def after_test_epoch(
         self, runner: Runner, metrics: dict[str, float] | None = None
     ) -> None:
         """Say which the statistics were, and measure under the others too."""
-        layers, images = _layers(runner), self._images(runner)
+        layers, images = _layers(runner), self._number(self.statistics)
         # As floats: MMEngine writes no integers into the file of metrics.
         found = {
             'statistics/layers': float(layers),
@@ -138,23 +161,53 @@ class StatisticsHook(Hook):
                 self._estimate = estimate_statistics(_segmentor(runner), batches)
         return self._estimate
 
-    def _batches(self, runner: Runner) -> Iterable[dict]:
-        if not batch_norms(_segmentor(runner)):
-            return []
-        dataset = target_images(runner.cfg)
-        wanted = min(self.num_images, len(dataset))
-        return DataLoader(
-            Subset(dataset, [i * len(dataset) // wanted for i in range(wanted)]),
-            batch_size=BATCH_SIZE,
+    def _batches(self, runner: Runner) -> Iterator[dict]:
+        """Yield batches of images of equal size, as few as possible of one image."""
+        if self._images is None:
+            return
+        total, wanted = len(self._images), self._number('target')
+        chosen = [i * total // wanted for i in range(wanted)]
+        parts = np.array_split(chosen, -(-wanted // BATCH_SIZE))
+        loader = DataLoader(
+            self._images,
+            batch_sampler=[part.tolist() for part in parts],
             num_workers=runner.cfg.train_dataloader.num_workers,
             collate_fn=pseudo_collate,
         )
+        for batch in loader:
+            yield from _by_size(batch)
 
-    def _images(self, runner: Runner) -> int:
-        """Return the number of images of the estimate, 0 for running statistics."""
-        if self.statistics == 'running' or not _layers(runner):
+    def _find_images(self, runner: Runner) -> None:
+        """Find the images of the estimates once, so that all have the same.
+
+        Raises:
+            InputError: There are none, or the weights of a test are not those trained.
+        """
+        needed = self.compare or self.statistics == 'target'
+        if not needed or not batch_norms(_segmentor(runner)):
+            return
+        if any(isinstance(hook, EMAHook) for hook in runner.hooks):
+            raise InputError(
+                f'{NAME}: cannot estimate for the averaged weights of EMAHook; remove '
+                f'it, or set {NAME}.statistics=running'
+            )
+        self._images = target_images(runner.cfg)
+
+    def _number(self, statistics: str) -> int:
+        """Return the number of images of an estimate, 0 for running statistics."""
+        if statistics == 'running' or self._images is None:
             return 0
-        return min(self.num_images, len(target_images(runner.cfg)))
+        return min(self.num_images, len(self._images))
+
+
+def _by_size(batch: dict) -> Iterator[dict]:
+    """Split a batch into those of images of equal size."""
+    groups: dict[tuple[int, ...], dict] = {}
+    for image, sample in zip(batch['inputs'], batch['data_samples'], strict=True):
+        group = groups.setdefault(image.shape, dict(inputs=[], data_samples=[]))
+        group['inputs'].append(image)
+        group['data_samples'].append(sample)
+    yield from groups.values()
 
 
 def described(layers: int, images: int) -> str:
@@ -175,7 +228,7 @@ def target_images(cfg: Config) -> ConcatDataset:
     """Build the target training images of a config, as its test pipeline gives them.
 
     Raises:
-        InputError: It has no target, or no pipeline for a test.
+        InputError: It has no target or no pipeline for a test, or they read labels.
     """
     loader = cfg.get('train_dataloader') or {}
     target = (loader.get('dataset') or {}).get('target')
@@ -183,14 +236,17 @@ def target_images(cfg: Config) -> ConcatDataset:
     if not target or not pipeline:
         missing = 'test_pipeline' if target else 'train_dataloader.dataset.target'
         raise InputError(
-            f'default_hooks.statistics: is target, but the config has no {missing}; '
-            'set it, or default_hooks.statistics.statistics=running'
+            f'{NAME}: statistics of the target need {missing}; set it in the config, '
+            f'or {NAME}.statistics=running'
         )
     parts = copy.deepcopy([*target] if isinstance(target, list | tuple) else [target])
     for node in nested_dicts(parts):
         if 'pipeline' in node:
             node['pipeline'] = pipeline
-    return ConcatDataset([DATASETS.build(part) for part in parts])
+    datasets = [DATASETS.build(part) for part in parts]
+    for dataset in datasets:
+        refuse_labels(dataset)
+    return ConcatDataset(datasets)
 
 
 def _segmentor(runner: Runner) -> BaseSegmentor:
@@ -211,8 +267,12 @@ def _measure(runner: Runner, prefix: str) -> dict[str, float]:
     loop = runner.test_loop
     metrics = copy.deepcopy(runner.cfg.test_evaluator)
     for metric in metrics if isinstance(metrics, list) else [metrics]:
+        counts = metric.get('counts')
         if folder := metric.pop('output_dir', None):
-            metric['counts'] = str(Path(folder, f'per_image_{prefix}.npz'))
+            counts = counts or str(Path(folder, PER_IMAGE))
+        if counts:
+            path = Path(counts)
+            metric['counts'] = str(path.with_stem(f'{path.stem}_{prefix}'))
     evaluator = Evaluator(metrics)
     evaluator.dataset_meta = loop.dataloader.dataset.metainfo
     with torch.no_grad():

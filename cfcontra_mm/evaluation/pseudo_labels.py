@@ -16,14 +16,14 @@ SOURCES = ('pseudo', 'center', 'classifier')
 
 @METRICS.register_module()
 class PseudoLabelAccuracy(BaseMetric):
-    """Accuracy of pseudo-labels as training makes them, and their share of the pixels.
+    """Accuracy of a network's pseudo-labels, and their share of the pixels.
 
     The pixels are those of the feature map, each with the label at its place
     (:func:`~cfcontra_mm.models.label_grid.labels_on_grid`). Reads ``pseudo_sem_seg``
     of the predictions, and ``center_sem_seg`` and ``classifier_sem_seg``, which are
     measured on the pixels that have a pseudo-label. Without pseudo-labels there are no
-    values. The prefix says that the images were normalised by their own statistics as
-    in training, whatever the statistics of the test.
+    values. The prefix says that each batch was normalised by its own statistics as in
+    training, whatever the statistics of the test.
     """
 
     default_prefix = 'training_mode'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
@@ -243,8 +243,8 @@ class UDASegmentor(EncoderDecoder):
     ) -> list[SegDataSample]:
         """Predict as mmseg does.
 
-        To predictions of whole images, :meth:`measured_maps` and :meth:`training_maps`
-        are added.
+        To predictions of whole images, :meth:`measured_maps` are added, and in a test
+        :meth:`training_maps`, for the metrics to compare with the labels.
         """
         if data_samples is None or self.test_cfg['mode'] != 'whole':
             return super().predict(inputs, data_samples)
@@ -256,10 +256,8 @@ class UDASegmentor(EncoderDecoder):
             self.embed(recorded[-1])
             return predictions
         measured = self.measured_maps(recorded[-1])
-        if type(self).training_maps is not UDASegmentor.training_maps:
-            with batch_statistics(self):
-                view = self.view(DomainInputs(inputs, None, data_samples))
-                measured |= self.training_maps(view)
+        if 'gt_sem_seg' in data_samples[0]:  # to compare them with
+            measured |= self._training_maps(inputs, data_samples)
         for name, maps in measured.items():
             for sample, image_map in zip(predictions, maps, strict=True):
                 sample.set_data({name: PixelData(data=image_map)})
@@ -281,6 +279,17 @@ class UDASegmentor(EncoderDecoder):
         others = head_logits(self.auxiliary_head, features, scores.shape[2:])
         same = scores.argmax(dim=1, keepdim=True) == others.argmax(dim=1, keepdim=True)
         return dict(head_agreement=same)
+
+    def _training_maps(
+        self, images: Tensor, data_samples: list[SegDataSample]
+    ) -> dict[str, Tensor]:
+        if type(self).training_maps is UDASegmentor.training_maps:
+            return {}
+        # A layer cannot normalise a single value by itself.
+        with suppress(ValueError), batch_statistics(self):
+            view = self.view(DomainInputs(images, None, data_samples))
+            return self.training_maps(view)
+        return {}
 
     def training_maps(self, view: DomainView) -> dict[str, Tensor]:
         """Compute maps (N, 1, h, w) of what training makes, such as pseudo-labels.

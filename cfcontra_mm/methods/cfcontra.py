@@ -173,7 +173,7 @@ class CFContra(MinEnt):
         labels = view.inputs.required_labels()
         if self.label_grid == 'truncated':
             return interpolate(labels[:, None].float(), tuple(size))[:, 0].long()
-        return labels_on_grid(labels, size)
+        return labels_on_grid(labels, size, self.decode_head.align_corners)
 
     def _waits(self) -> bool:
         """Tell whether the target has no pseudo-labels yet."""
@@ -188,12 +188,22 @@ class CFContra(MinEnt):
             projected: Its projected features, (N, D, h, w).
         """
         if self.assigned_by == 'classifier':
-            return _predicted(view, projected.shape[2:], CONFIDENCE)
+            return self._predicted(view, projected.shape[2:], CONFIDENCE)
         labels = self._nearest_centers(projected, self.threshold)
         if self.assigned_by == 'agree':
-            same = labels == _predicted(view, projected.shape[2:])
+            same = labels == self._predicted(view, projected.shape[2:])
             labels = labels.where(same, IGNORE)
         return labels
+
+    def _predicted(
+        self, view: DomainView, size: Sequence[int], confidence: float = 0.0
+    ) -> Tensor:
+        """Return the main head's classes on the grid of a feature map, (N, h, w)."""
+        logits, align = view.logits['decode'].float(), self.decode_head.align_corners
+        on_grid = labels_on_grid(logits.flatten(0, 1), size, align)
+        scores = on_grid.unflatten(0, logits.shape[:2]).softmax(dim=1)
+        probability, classes = scores.max(dim=1)
+        return classes.where(probability >= confidence, IGNORE)
 
     def _nearest_centers(self, projected: Tensor, threshold: float) -> Tensor:
         pixels = projected.permute(0, 2, 3, 1).flatten(0, 2)
@@ -238,19 +248,9 @@ class CFContra(MinEnt):
         maps = dict(
             pseudo_sem_seg=self._target_labels(view, projected),
             center_sem_seg=self._nearest_centers(projected, threshold=-1.0),
-            classifier_sem_seg=_predicted(view, projected.shape[2:]),
+            classifier_sem_seg=self._predicted(view, projected.shape[2:]),
         )
         return {name: labels[:, None] for name, labels in maps.items()}
-
-
-def _predicted(
-    view: DomainView, size: Sequence[int], confidence: float = 0.0
-) -> Tensor:
-    """Return the main head's classes on the grid of a feature map, (N, h, w)."""
-    logits = view.logits['decode'].float()
-    on_grid = labels_on_grid(logits.flatten(0, 1), size).unflatten(0, logits.shape[:2])
-    probability, classes = on_grid.softmax(dim=1).max(dim=1)
-    return classes.where(probability >= confidence, IGNORE)
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

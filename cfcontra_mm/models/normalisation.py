@@ -16,10 +16,13 @@ Statistics = dict[str, Tensor]
 
 
 def batch_norms(network: nn.Module) -> dict[str, _BatchNorm]:
-    """Return the batch normalisation layers that have running statistics, by name."""
+    """Return the batch normalisation layers that have running statistics, by name.
+
+    A layer that is registered under several names has all of them.
+    """
     return {
         name: module
-        for name, module in network.named_modules()
+        for name, module in network.named_modules(remove_duplicate=False)
         if isinstance(module, _BatchNorm) and module.running_mean is not None
     }
 
@@ -68,17 +71,17 @@ def estimate_statistics(network: BaseModel, batches: Iterable[dict]) -> Statisti
     Returns:
         The estimates of all layers that a prediction runs through.
     """
-    pooled = {name: _Pooled() for name in batch_norms(network)}
+    norms = batch_norms(network)
+    pooled = {norm: _Pooled() for norm in norms.values()}
     with ExitStack() as contexts:
         contexts.enter_context(batch_statistics(network))
-        for name, norm in batch_norms(network).items():
-            handle = norm.register_forward_hook(pooled[name].add)
-            contexts.callback(handle.remove)
+        for norm, values in pooled.items():
+            contexts.callback(norm.register_forward_hook(values.add).remove)
         for batch in batches:
             network.test_step(batch)
     estimates: Statistics = {}
-    for name, values in pooled.items():
-        if values.count:
+    for name, norm in norms.items():
+        if (values := pooled[norm]).count:
             mean, variance = values.statistics()
             estimates |= {f'{name}.running_mean': mean, f'{name}.running_var': variance}
     return estimates
@@ -121,9 +124,11 @@ def batch_statistics(network: nn.Module) -> Iterator[None]:
 
     Within the block, the running statistics of a layer are those of its last batch.
     """
-    norms = list(batch_norms(network).values())
+    norms = set(batch_norms(network).values())
     modes = [(module, module.training) for module in network.modules()]
-    kept = [(n.momentum, {k: b.clone() for k, b in n.named_buffers()}) for n in norms]
+    kept = {
+        n: (n.momentum, {k: b.clone() for k, b in n.named_buffers()}) for n in norms
+    }
     network.eval()
     for norm in norms:
         norm.train()
@@ -133,7 +138,7 @@ def batch_statistics(network: nn.Module) -> Iterator[None]:
     try:
         yield
     finally:
-        for norm, (momentum, buffers) in zip(norms, kept, strict=True):
+        for norm, (momentum, buffers) in kept.items():
             del norm.forward
             norm.momentum = momentum
             for key, value in buffers.items():

@@ -3,20 +3,27 @@
 import copy
 import json
 import shutil
+from types import SimpleNamespace
 
 import mmengine
 import numpy as np
 import pytest
 import torch
 from helpers import case_of
+from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
+from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import DATASETS, MODELS
 
 from cfcontra_mm.contract.jobs import training_config
 from cfcontra_mm.engine.checkpoints import load_segmentor
 from cfcontra_mm.engine.launch import test as measure
-from cfcontra_mm.engine.statistics import described, target_images
+from cfcontra_mm.engine.statistics import (
+    StatisticsHook,
+    described,
+    target_images,
+)
 from cfcontra_mm.engine.training_log import read_entries
 from cfcontra_mm.errors import InputError
 
@@ -214,7 +221,9 @@ def test_without_target_images_it_is_refused_at_the_start(toystreets, tmp_path, 
         cfg.model.pop('loss_entropy')
     else:
         cfg.pop('test_pipeline')
-    with pytest.raises(InputError, match=f'has no .*{absent}; set it, or .*=running'):
+    with pytest.raises(
+        InputError, match=f'need .*{absent}; set it in .*, or .*=running'
+    ):
         Runner.from_cfg(cfg).train()
     assert not list(tmp_path.glob('*.pth'))
 
@@ -268,3 +277,88 @@ def test_damaged_running_statistics_are_refused(checkpoint, tmp_path, wrong):
     torch.save(checkpoint | dict(running_statistics=wrong), path)
     with pytest.raises(InputError, match='running_statistics is no dict of tensors'):
         load_segmentor(path)
+
+
+@pytest.mark.parametrize('statistics', [None, 'running', 'target', 'both'])
+@pytest.mark.parametrize('hooks', ['other', 'none', 'absent'])
+def test_a_config_without_the_hook_can_be_tested(
+    trained, toystreets, tmp_path, statistics, hooks
+):
+    cfg = config(toystreets, tmp_path)
+    if hooks == 'other':
+        cfg.default_hooks.pop('statistics')
+    elif hooks == 'none':
+        cfg.default_hooks.statistics = None
+    else:
+        cfg.pop('default_hooks')
+    measure(cfg, str(trained / 'iter_4.pth'), None, None, False, statistics)
+    figures = metrics_of(tmp_path)
+    assert figures['statistics/images'] == (5 if statistics == 'target' else 0)
+    assert ('target_statistics/mIoU' in figures) == (statistics == 'both')
+
+
+def test_averaged_weights_are_refused(toystreets, tmp_path):
+    cfg = config(toystreets, tmp_path)
+    cfg.custom_hooks = [dict(type='EMAHook')]
+    with pytest.raises(InputError, match=r'EMAHook; remove it, or set .*=running'):
+        Runner.from_cfg(cfg).train()
+
+
+def test_a_damaged_target_image_does_not_lose_the_weights(toystreets, tmp_path):
+    root = tmp_path / 'pair'
+    shutil.copytree(toystreets, root, symlinks=True)
+    runner = Runner.from_cfg(config(root, tmp_path / 'run'))
+    iterations = []
+
+    class Damage(Hook):
+        def before_train_iter(self, runner, *args, **kwargs):
+            iterations.append(runner.iter)
+            if runner.iter == 1:
+                for image in root.glob('cityscapes/leftImg8bit/train/*/*.png'):
+                    image.write_bytes(b'')
+
+    runner.register_hook(Damage())
+    with pytest.raises(InputError, match='png'):
+        runner.train()
+    assert 'running_statistics' not in torch.load(
+        tmp_path / 'run' / f'iter_{2 * ((iterations[-1] + 1) // 2)}.pth',
+        weights_only=False,
+    )
+
+
+def test_the_images_stay_the_same_through_a_training(toystreets, tmp_path):
+    root = tmp_path / 'pair'
+    shutil.copytree(toystreets, root, symlinks=True)
+    runner = Runner.from_cfg(config(root, tmp_path / 'run'))
+    (hook,) = (h for h in runner.hooks if isinstance(h, StatisticsHook))
+    hook.before_train(runner)
+    first = [len(batch['inputs']) for batch in hook._batches(runner)]
+    extra = next(root.glob('cityscapes/leftImg8bit/train/*/*.png'))
+    shutil.copy(extra, extra.with_name('zz_000000_000019_leftImg8bit.png'))
+    assert [len(batch['inputs']) for batch in hook._batches(runner)] == first == [4]
+
+
+@pytest.mark.parametrize(
+    ('images', 'wanted', 'sizes'), [(5, 5, [3, 2]), (9, 9, [3, 3, 3]), (1, 4, [1])]
+)
+def test_few_batches_hold_one_image(images, wanted, sizes):
+    hook = StatisticsHook('target', wanted)
+    hook._images = [
+        dict(inputs=torch.zeros(3, 2, 2), data_samples=index) for index in range(images)
+    ]
+    runner = SimpleNamespace(cfg=Config(dict(train_dataloader=dict(num_workers=0))))
+    found = [batch['data_samples'] for batch in hook._batches(runner)]
+    assert [len(batch) for batch in found] == sizes
+    assert [index for batch in found for index in batch] == list(range(images))
+
+
+def test_images_of_several_sizes_are_normalised_apart():
+    hook = StatisticsHook('target', 4)
+    shapes = [(3, 2, 2), (3, 2, 4), (3, 2, 2), (3, 2, 4)]
+    hook._images = [
+        dict(inputs=torch.zeros(shape), data_samples=index)
+        for index, shape in enumerate(shapes)
+    ]
+    runner = SimpleNamespace(cfg=Config(dict(train_dataloader=dict(num_workers=0))))
+    found = [batch['data_samples'] for batch in hook._batches(runner)]
+    assert found == [[0, 2], [1, 3]]

@@ -197,7 +197,8 @@ def test_every_head_of_table_1_trains(structure):
 def test_predictions_carry_the_pseudo_labels_of_training_mode():
     model = build()
     images = random_batch(2)['inputs'][:2]
-    data = dict(inputs=images, data_samples=[sample('target')] * 2)
+    truth = torch.zeros(1, 32, 64, dtype=torch.int64)
+    data = dict(inputs=images, data_samples=[sample('target', truth)] * 2)
     batch = model.data_preprocessor(copy.deepcopy(data), training=False)
     with torch.no_grad():
         twin = copy.deepcopy(model)
@@ -216,6 +217,35 @@ def test_predictions_carry_the_pseudo_labels_of_training_mode():
     after = model.state_dict()
     assert all(torch.equal(after[name], value) for name, value in statistics.items())
     assert not any(module.training for module in model.modules())
+
+
+def test_an_image_without_labels_is_predicted_once():
+    model = build().eval()
+    data = dict(inputs=random_batch(2)['inputs'][:1], data_samples=[sample('target')])
+    with torch.no_grad():
+        (result,) = model.test_step(data)
+    assert 'pseudo_sem_seg' not in result
+
+
+def test_a_network_that_normalises_global_averages_predicts_a_single_image():
+    model = build().eval()
+    model.decode_head.pool = torch.nn.Sequential(
+        torch.nn.AdaptiveAvgPool2d(1), torch.nn.BatchNorm2d(64)
+    ).eval()
+    forward = model.decode_head.forward
+
+    def with_pool(features):
+        return forward(features) + model.decode_head.pool(features[-1])[:, :19]
+
+    model.decode_head.forward = with_pool
+    truth = torch.zeros(1, 32, 64, dtype=torch.int64)
+    data = dict(
+        inputs=random_batch(2)['inputs'][:1], data_samples=[sample('target', truth)]
+    )
+    with torch.no_grad():
+        (result,) = model.test_step(data)
+    assert 'pseudo_sem_seg' not in result
+    assert 'pred_sem_seg' in result
 
 
 def slow_predictions(view, place):

@@ -317,3 +317,13 @@ def test_the_grid_is_that_of_logits_upsampled_with_aligned_corners():
         cells, (33, 65), mode='bilinear', align_corners=True
     )
     assert torch.allclose(labels_on_grid(maps[0], (5, 9)), cells[0])
+
+
+@pytest.mark.parametrize(('length', 'number'), [(64, 8), (32, 32), (33, 4), (7, 3)])
+def test_without_aligned_corners_features_lie_at_the_centres_of_their_patches(
+    length, number
+):
+    labels = torch.arange(length).expand(1, 1, length)
+    found = labels_on_grid(labels, (1, number), align_corners=False)[0, 0].tolist()
+    places = [(i + 0.5) * length / number - 0.5 for i in range(number)]
+    assert all(abs(a - b) <= 0.5 + 1e-9 for a, b in zip(found, places, strict=True))

@@ -139,3 +139,12 @@ def test_layers_without_running_statistics_have_none():
     layers = [nn.BatchNorm2d(2, track_running_stats=False), nn.InstanceNorm2d(2)]
     assert batch_norms(nn.Sequential(*layers)) == {}
     assert estimate_statistics(Predictor(*layers), batches(1, 4)) == {}
+
+
+def test_a_layer_with_two_names_gets_the_estimate_under_both():
+    network = Predictor(nn.BatchNorm2d(2))
+    network.other = network.layers[0]
+    found = estimate_statistics(network, batches(2, 4))
+    assert len(found) == 4
+    assert torch.equal(found['other.running_mean'], found['layers.0.running_mean'])
+    assert not has_batch_statistics(network)
