@@ -5,6 +5,10 @@ weight = {'model.loss_contrast.loss_weight': 0.1}
 study = dict(
     name='pseudo_labels',
     rows=[
+        dict(
+            name='source-only + target statistics',
+            config='configs/adabn/deeplabv2_r101_gta2city.py',
+        ),
         dict(name='MinEnt', config='configs/minent/deeplabv2_r101_gta2city.py'),
         dict(name='centers', config=config, overrides=weight),
         dict(

@@ -10,8 +10,14 @@ heads = {
 study = dict(
     name='table6_heads',
     rows=[
-        dict(name=name, config=config, overrides=overrides)
-        for name, overrides in heads.items()
+        dict(
+            name='source-only + target statistics',
+            config='configs/adabn/deeplabv2_r101_gta2city.py',
+        ),
+        *(
+            dict(name=name, config=config, overrides=overrides)
+            for name, overrides in heads.items()
+        ),
     ],
     published={
         'no head': dict(mIoU=44.4),

@@ -44,6 +44,7 @@ study = dict(
             name='MinEnt + style',
             config='configs/ablation/toystreets_2_minent_style.py',
             needs=['translation'],
+            search={'model.loss_entropy': (0.1, 1000.0)},
         ),
         dict(
             name='MinEnt + contrast',
@@ -57,6 +58,10 @@ study = dict(
             name='CFContra',
             config='configs/cfcontra/deeplabv2_r18_toystreets.py',
             needs=['translation'],
+            search={
+                'model.loss_entropy': (0.1, 1000.0),
+                'model.loss_contrast': (1.0, 1000.0),
+            },
         ),
         dict(
             name='1/16 of the labels',
