@@ -64,6 +64,7 @@ class Result:
         metrics: See :class:`Record`; empty if it failed.
         final: Means of the last logged values of the training, see :class:`Curves`.
         per_image: File of the pixel counts of every image, None if there is none.
+        per_image_other: Likewise, under the other treatment of batch normalisation.
         validations: Metrics of every validation by iteration.
         line: The whole line.
     """
@@ -73,6 +74,7 @@ class Result:
     metrics: Mapping[str, float] = field(default_factory=dict)
     final: Mapping[str, float] = field(default_factory=dict)
     per_image: Path | None = None
+    per_image_other: Path | None = None
     validations: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
     line: Mapping[str, Any] = field(default_factory=dict)
 
@@ -293,17 +295,21 @@ def _read_line(text: str, place: str, out: Path) -> Result:
 def _result(line: dict[str, Any], out: Path) -> Result:
     if line['status'] == 'failed':
         return Result('failed', line=line)
-    counts = out / line['per_image'] if line.get('per_image') else None
     return Result(
         status='done',
         version=line['version'],
         metrics=_with_nan(line['metrics']),
         final=_with_nan(line['final']),
-        # A file of results may travel without the runs' folders.
-        per_image=counts if counts and counts.exists() else None,
+        per_image=_existing(out, line.get('per_image')),
+        per_image_other=_existing(out, line.get('per_image_other')),
         validations={int(i): _with_nan(v) for i, v in line['validations'].items()},
         line=line,
     )
+
+
+def _existing(out: Path, name: str | None) -> Path | None:
+    """Return a file; None without one, as results may travel alone."""
+    return out / name if name and (out / name).exists() else None
 
 
 def _with_nan(metrics: Mapping[str, float | None]) -> dict[str, float]:

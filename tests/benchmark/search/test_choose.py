@@ -120,7 +120,8 @@ def test_trials_and_choices_are_written(fake, searched, capsys):
     assert [line[SCORE] for line in lines] == ['0.1000', '0.4000', 'failed', '0.2000']
     assert [line['chosen by'] for line in lines] == ['', SCORE, '', 'mIoU']
     markdown = (fake.out / 'search.md').read_text().splitlines()
-    assert len(markdown) == 6
+    assert len(markdown) == 8
+    assert f'without labels: by {SCORE} on those images, which are the' in markdown[7]
     assert markdown[0].split('|')[1].strip() == 'method'
 
 
