@@ -9,7 +9,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -104,7 +104,12 @@ class Result:
         }
 
 
-def write_results(runs: Sequence[Entry], errors: Mapping[str, str], out: Path) -> None:
+def write_results(
+    runs: Sequence[Entry],
+    errors: Mapping[str, str],
+    out: Path,
+    open_rows: Collection[str] = (),
+) -> None:
     """Write ``out/results.jsonl``, one line for every run that is finished or failed.
 
     The earlier line of a run with the same config hash is kept if there is nothing
@@ -116,6 +121,8 @@ def write_results(runs: Sequence[Entry], errors: Mapping[str, str], out: Path) -
         runs: Runs of the table.
         errors: Error messages of failed runs by config hash.
         out: Folder of the study; paths in the file are relative to it.
+        open_rows: Rows whose settings are still to be chosen: their lines are kept, as
+            the same settings may be chosen again.
     """
     path = out / 'results.jsonl'
     before = read_results(path, missing_ok=True)
@@ -130,11 +137,15 @@ def write_results(runs: Sequence[Entry], errors: Mapping[str, str], out: Path) -
             lines.append(old.line)
         elif run.identity in errors:
             lines.append(_failed_line(run, errors[run.identity]))
-    _keep_superseded(before.values(), {line['identity'] for line in lines}, out)
+    lines += [old.line for (row, _), old in before.items() if row in open_rows]
+    kept = {line.get('identity') for line in lines}
+    _keep_superseded(before.values(), kept, out)
     _write_lines(path, lines)
 
 
-def _keep_superseded(results: Iterable[Result], kept: set[str], out: Path) -> None:
+def _keep_superseded(
+    results: Iterable[Result], kept: Collection[str | None], out: Path
+) -> None:
     """Move results of other settings or code to a separate file, and report it."""
     path = out / 'results.superseded.jsonl'
     superseded = [
