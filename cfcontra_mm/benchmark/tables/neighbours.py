@@ -29,9 +29,9 @@ def uncorrelated_length(row: PixelCounts, reference: PixelCounts) -> int:
     the first at which the sums over all pairs of neighbouring blocks are correlated by
     at most ``UNCORRELATED``, but leaves ``FEWEST_BLOCKS`` blocks.
 
-    In simulated drives, intervals of such blocks cover 93 to 95 % if neighbouring
+    In simulated drives, intervals of such blocks cover about 93 % if neighbouring
     frames are correlated by 0.5 or 0.6. If they are by 0.8, they cover 91 % over 100
-    frames and 94 % over 200; by 0.9 and over 100 frames, 85 %.
+    frames and 93 % over 200; by 0.9 and over 100 frames, 85 %.
 
     Args:
         row: Counts of the row, image by image.
