@@ -1,12 +1,13 @@
 """Make the tables of docs/results/ and insert them into the pages that show them.
 
 A page shows a file between ``<!-- from FILE -->`` and ``<!-- end -->``, where FILE is
-relative to the folder of the page. A folder of results whose rows differ in what the
-rows of a table must share is refused.
+relative to the folder of the page. A folder of results is refused whose rows differ in
+what the rows of a table must share, lack results, or have a mIoU that is not that of
+their pixel counts.
 """
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from cfcontra_mm.benchmark import (
@@ -17,8 +18,9 @@ from cfcontra_mm.benchmark import (
     write_search,
     write_tables,
 )
-from cfcontra_mm.benchmark.results import read_results
-from cfcontra_mm.benchmark.results.alike import differences
+from cfcontra_mm.benchmark.results import Result, read_results
+from cfcontra_mm.benchmark.results.alike import differences, grouped
+from cfcontra_mm.benchmark.tables.recount import check_counts
 from cfcontra_mm.command_line import ArgumentParser, command_line
 from cfcontra_mm.errors import InputError
 
@@ -36,10 +38,10 @@ def make_tables(out: Path, mixed: bool = False) -> None:
     Args:
         out: The folder.
         mixed: Whether to write them even if the rows differ in what they must share,
-            with a note that says so.
+            or are missing, with a note that says so.
 
     Raises:
-        InputError: The rows differ in what they must share.
+        InputError: See :func:`remarks_of`.
     """
     study, trials = study_of(out)
     write_tables(study, out, remarks=remarks_of(out, mixed))
@@ -48,25 +50,46 @@ def make_tables(out: Path, mixed: bool = False) -> None:
 
 
 def remarks_of(out: Path, mixed: bool) -> list[str]:
-    """Return a note on the rows of a folder if they were not made alike.
+    """Return notes on rows of a folder that are missing or were not made alike.
 
     Args:
         out: The folder.
         mixed: Whether to accept such rows.
 
     Raises:
-        InputError: There are such rows.
+        InputError: There are such rows; or, in any case, the pixel counts of a result
+            are missing or give another mIoU.
     """
-    rows = {row.name for row in study_of(out)[0].measured()}
+    study = study_of(out)[0]
     results = read_results(out / 'results.jsonl')
-    shown = {key: result for key, result in results.items() if key[0] in rows}
-    found = '; '.join(differences(shown))
+    rows = {row.name: {} if row.is_open else results for row in study.measured()}
+    shown = {
+        (row, s): found.get((row, s))
+        for row, found in rows.items()
+        for s in study.seeds
+    }
+    made = {key: result for key, result in shown.items() if result}
+    check_counts(made)
+    found = '; '.join([*not_run(shown), *differences(made)])
     if found and not mixed:
         raise InputError(
             f'{out}: its rows differ in what they must share ({found}); run the study '
             f'again from committed sources, or add --mixed {out.name}'
         )
     return [MIXED + found] if found else []
+
+
+def not_run(results: Mapping[tuple[str, int], Result | None]) -> list[str]:
+    """Return a phrase that names the rows, or seeds of them, without a result.
+
+    Args:
+        results: Results by (row, seed).
+    """
+    has: dict[str, dict[int, bool]] = {}
+    for (row, seed), result in results.items():
+        has.setdefault(row, {})[seed] = result is not None
+    missing = grouped(has).get(False)
+    return [f'not run: {", ".join(missing)}'] if missing else []
 
 
 def study_of(out: Path) -> tuple[Study, Study | None]:
@@ -103,8 +126,7 @@ def make_all(results: Path, mixed: Collection[str]) -> None:
     """Make the tables of all folders, those that are ``mixed`` all the same.
 
     Raises:
-        InputError: A name is not that of a folder, or the rows of another folder
-            differ in what they must share.
+        InputError: A name is not that of a folder, or another folder is refused.
     """
     folders = {
         path.parent.name: path.parent for path in results.glob('*/results.jsonl')
@@ -128,7 +150,7 @@ def main() -> None:
         default=[],
         metavar='FOLDER_NAME',
         help='make the tables of these folders all the same, with a note that says in '
-        'what their rows differ',
+        'what their rows differ or which are missing',
     )
     make_all(ROOT / 'docs' / 'results', parser.parse_args().mixed)
     for page in PAGES:

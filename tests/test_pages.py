@@ -113,6 +113,30 @@ def test_nothing_is_written_if_one_folder_is_refused(tmp_path):
     assert not (first / 'table.txt').exists()
 
 
+def test_a_table_with_rows_that_were_not_run_is_refused(tmp_path):
+    out = results_folder(tmp_path, shared_sources=lambda number: 'd1', git=clean)
+    path = out / 'results.jsonl'
+    _, *others = path.read_text().splitlines()
+    path.write_text(''.join(f'{line}\n' for line in others))
+    with pytest.raises(
+        InputError, match=r'\(not run: no head seed 0\); .* --mixed table6'
+    ):
+        FILL_IN['make_tables'](out)
+    FILL_IN['make_tables'](out, mixed=True)
+    assert 'not run: no head seed 0' in (out / 'table.txt').read_text()
+
+
+def test_a_figure_that_is_not_of_its_counts_is_refused_in_any_case(tmp_path):
+    def other(number):
+        return {'mIoU': 99.0, 'IoU.road': 1.0}
+
+    out = results_folder(
+        tmp_path, shared_sources=lambda number: 'd1', git=clean, metrics=other
+    )
+    with pytest.raises(InputError, match=r'no head seed 0, .*: mIoU is 99\.00, but '):
+        FILL_IN['make_tables'](out, mixed=True)
+
+
 def test_an_unknown_folder_is_named(tmp_path):
     results_folder(tmp_path)
     with pytest.raises(

@@ -68,7 +68,7 @@ def command(fake, tmp_path):
     shutil.copytree(FAKE_TOOLS, tools)
     shutil.copy(TOOL, tools)
     (tmp_path / 'study.py').write_text(
-        "study = dict(name='small', seeds=[0, 1], reference='source', rows=[\n"
+        "study = dict(name='small', seeds=[0, 1, 2], reference='source', rows=[\n"
         "    dict(name='source', config='source.py'),\n"
         "    dict(name='method', config='method.py')])\n"
     )

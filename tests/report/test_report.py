@@ -86,8 +86,8 @@ def test_every_section_is_there_and_names_are_text(study, tmp_path):
 def test_figures_are_those_of_the_table(study, tmp_path):
     _, page = read(study, tmp_path)
     short, whole, published, gains, selection, runs = page.tables
-    assert short[0][:3] == ['method', 'mIoU', 'gain']
-    assert short[1][:3] == ['before', '17.0 ± 2.8', '+0.0']
+    assert short[0][:3] == ['method', 'mIoU', 'Δ before']
+    assert short[1][:3] == ['before', '17.0 ± 2.8', '-']
     assert short[3][:3] == ['<b>&"after"', '27.0 ± 2.8', '+10.0']
     assert whole[3][:3] == ['<b>&"after"', '47.0', '7.0']
     assert [row[:2] for row in published] == [

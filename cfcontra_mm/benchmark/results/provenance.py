@@ -12,6 +12,8 @@ import mmseg
 import torch
 
 PACKAGE = Path(__file__).parents[2]
+# Beside the package, what a run of its checkout depends on.
+CONFIGS_AND_TOOLS = ('configs', 'tools')
 CPU_INFO = Path('/proc/cpuinfo')
 
 
@@ -36,11 +38,16 @@ def _cpu_name() -> str:
 
 
 def git_state(package: Path = PACKAGE) -> dict[str, str | bool | None] | None:
-    """Return the package's commit and whether it is dirty; None outside a checkout."""
+    """Return the package's commit and whether it is dirty; None outside a checkout.
+
+    It is dirty if the package, or the configs or tools of its checkout, have changes.
+    """
     # The package may be installed inside the checkout of another project.
     if _git(package, 'ls-files', '--error-unmatch', 'version.py') is None:
         return None
-    status = _git(package, 'status', '--porcelain', '.')
+    top = Path(_git(package, 'rev-parse', '--show-toplevel') or package)
+    read = [package, *(top / name for name in CONFIGS_AND_TOOLS)]
+    status = _git(package, 'status', '--porcelain', *map(str, read))
     return {'commit': _git(package, 'rev-parse', 'HEAD'), 'dirty': bool(status)}
 
 

@@ -9,7 +9,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,7 @@ class Result:
         metrics: See :class:`Record`; empty if it failed.
         final: Means of the last logged values of the training, see :class:`Curves`.
         per_image: File of the pixel counts of every image, None if there is none.
+        per_image_other: Likewise, under the other treatment of batch normalisation.
         validations: Metrics of every validation by iteration.
         line: The whole line.
     """
@@ -73,6 +74,7 @@ class Result:
     metrics: Mapping[str, float] = field(default_factory=dict)
     final: Mapping[str, float] = field(default_factory=dict)
     per_image: Path | None = None
+    per_image_other: Path | None = None
     validations: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
     line: Mapping[str, Any] = field(default_factory=dict)
 
@@ -102,7 +104,12 @@ class Result:
         }
 
 
-def write_results(runs: Sequence[Entry], errors: Mapping[str, str], out: Path) -> None:
+def write_results(
+    runs: Sequence[Entry],
+    errors: Mapping[str, str],
+    out: Path,
+    open_rows: Collection[str] = (),
+) -> None:
     """Write ``out/results.jsonl``, one line for every run that is finished or failed.
 
     The earlier line of a run with the same config hash is kept if there is nothing
@@ -114,6 +121,8 @@ def write_results(runs: Sequence[Entry], errors: Mapping[str, str], out: Path) -
         runs: Runs of the table.
         errors: Error messages of failed runs by config hash.
         out: Folder of the study; paths in the file are relative to it.
+        open_rows: Rows whose settings are still to be chosen: their lines are kept, as
+            the same settings may be chosen again.
     """
     path = out / 'results.jsonl'
     before = read_results(path, missing_ok=True)
@@ -128,11 +137,15 @@ def write_results(runs: Sequence[Entry], errors: Mapping[str, str], out: Path) -
             lines.append(old.line)
         elif run.identity in errors:
             lines.append(_failed_line(run, errors[run.identity]))
-    _keep_superseded(before.values(), {line['identity'] for line in lines}, out)
+    lines += [old.line for (row, _), old in before.items() if row in open_rows]
+    kept = {line.get('identity') for line in lines}
+    _keep_superseded(before.values(), kept, out)
     _write_lines(path, lines)
 
 
-def _keep_superseded(results: Iterable[Result], kept: set[str], out: Path) -> None:
+def _keep_superseded(
+    results: Iterable[Result], kept: Collection[str | None], out: Path
+) -> None:
     """Move results of other settings or code to a separate file, and report it."""
     path = out / 'results.superseded.jsonl'
     superseded = [
@@ -293,17 +306,21 @@ def _read_line(text: str, place: str, out: Path) -> Result:
 def _result(line: dict[str, Any], out: Path) -> Result:
     if line['status'] == 'failed':
         return Result('failed', line=line)
-    counts = out / line['per_image'] if line.get('per_image') else None
     return Result(
         status='done',
         version=line['version'],
         metrics=_with_nan(line['metrics']),
         final=_with_nan(line['final']),
-        # A file of results may travel without the runs' folders.
-        per_image=counts if counts and counts.exists() else None,
+        per_image=_existing(out, line.get('per_image')),
+        per_image_other=_existing(out, line.get('per_image_other')),
         validations={int(i): _with_nan(v) for i, v in line['validations'].items()},
         line=line,
     )
+
+
+def _existing(out: Path, name: str | None) -> Path | None:
+    """Return a file; None without one, as results may travel alone."""
+    return out / name if name and (out / name).exists() else None
 
 
 def _with_nan(metrics: Mapping[str, float | None]) -> dict[str, float]:

@@ -74,7 +74,12 @@ def run_study(
     seeds = tuple(dict.fromkeys(seeds or study.seeds))
     # The other seeds too, so that their results are kept.
     runs = plan_runs(study, _all_seeds(study, seeds, out), out)
-    entries = [run.entry for run in runs]
+    write = partial(
+        write_results,
+        [run.entry for run in runs],
+        out=out,
+        open_rows=[row.name for row in study.rows if row.is_open],
+    )
     chosen = [run for run in runs if run.seed in seeds]
     wanted, again = choose_runs(study, chosen, only, rerun)
     busy = (
@@ -83,13 +88,13 @@ def run_study(
     )
     with locked(out / '.lock', busy) as lock, terminable():
         if again:
-            write_results(entries, {}, out)
+            write({})
             _set_aside(again, out)
         start = partial(_start, tools=tools, cluster=cluster, lock=lock)
         records = _records(wanted, again, out)
         failed, status = _run_all(study, wanted, records, seeds[0], start)
         errors = {job.step.identity: job.error for job in failed}
-        write_results(entries, errors, out)
+        write(errors)
         if status:
             print(stopped(bool(rerun)))
             return status

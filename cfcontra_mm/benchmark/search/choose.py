@@ -21,6 +21,8 @@ from cfcontra_mm.benchmark.tables.selections import VALIDATORS
 from cfcontra_mm.benchmark.tables.summary import table_miou
 from cfcontra_mm.errors import InputError
 
+Identities = Mapping[tuple[str, int], str]
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -51,15 +53,20 @@ def trials_folder(out: Path) -> Path:
     return out.with_name(out.name + DEVELOPMENT)
 
 
-def read_trials(study: Study, trials: Study, out: Path) -> list[Trial]:
+def read_trials(
+    study: Study, trials: Study, out: Path, identities: Identities | None = None
+) -> list[Trial]:
     """Read the trials of every searched row from the results on the development pair.
 
-    A result of other settings than the trial has now is none.
+    A result of other settings than the trial has now is none. What these are, the
+    config hashes tell; without them, the overrides.
 
     Args:
         study: The study.
         trials: The study of its trials.
         out: Folder of the study's results.
+        identities: Config hashes of the trials by (row, seed); by default tables are
+            made of the results alone, whatever the code is now.
 
     Raises:
         InputError: The file is not a file of results.
@@ -72,16 +79,23 @@ def read_trials(study: Study, trials: Study, out: Path) -> list[Trial]:
     for row in searched_rows(study):
         for number, values in enumerate(draw_trials(row, study.development)):
             trial = rows[trial_name(row, number)]
-            result = results.get((trial.name, study.development.seed))
-            if result is None or not _is_of(result, trials, trial):
+            key = trial.name, study.development.seed
+            result = results.get(key)
+            identity = identities[key] if identities else None
+            if result is None or not _is_of(result, trials, trial, identity):
                 result = Result('not run')
             scores = _scores(trials, result)
             found.append(Trial(row.name, number, values, result.status, scores))
     return found
 
 
-def _is_of(result: Result, trials: Study, row: Row) -> bool:
-    """Tell whether a result has the overrides that its row has now, if it says so."""
+def _is_of(result: Result, trials: Study, row: Row, identity: str | None) -> bool:
+    """Tell whether a result has the config hash of its row, if that is known.
+
+    Else whether it has the overrides that its row has now, if it says so.
+    """
+    if identity:
+        return result.line.get('identity') == identity
     now = json.loads(json.dumps(trials.overrides(row), default=str))
     return result.line.get('overrides', now) == now
 
@@ -111,13 +125,19 @@ def chosen_trial(trials: Iterable[Trial], score: str) -> Trial | None:
     return max(scored, key=lambda trial: trial.score(score), default=None)
 
 
-def with_choices(study: Study, trials: Study | None, out: Path) -> Study:
+def with_choices(
+    study: Study,
+    trials: Study | None,
+    out: Path,
+    identities: Identities | None = None,
+) -> Study:
     """Give the rows of chosen settings what the trials have found so far.
 
     Args:
         study: The study.
         trials: The study of its trials; None if it has none.
         out: Folder of the study's results.
+        identities: See :func:`read_trials`.
 
     Returns:
         The study; rows whose trials have not all ended stay open.
@@ -129,7 +149,7 @@ def with_choices(study: Study, trials: Study | None, out: Path) -> Study:
     if trials is None:
         return study
     check_label_free(study)
-    found = read_trials(study, trials, out)
+    found = read_trials(study, trials, out, identities)
     rows = [
         _with_choice(study, row, found) if isinstance(row, TunedRow) else row
         for row in study.rows

@@ -8,11 +8,11 @@ from pathlib import Path
 from cfcontra_mm.benchmark.runs.cluster import Cluster
 from cfcontra_mm.benchmark.runs.main import run_study
 from cfcontra_mm.benchmark.runs.overview import overview
-from cfcontra_mm.benchmark.runs.plan import choose_runs
+from cfcontra_mm.benchmark.runs.plan import choose_runs, plan_runs
 from cfcontra_mm.benchmark.study import Study, TunedRow
 from cfcontra_mm.benchmark.study.search import searched_rows, trial_name
 
-from .choose import check_label_free, trials_folder, with_choices
+from .choose import Identities, check_label_free, trials_folder, with_choices
 
 
 def run_with_trials(
@@ -51,9 +51,17 @@ def run_with_trials(
         status = run_study(trials, trials_folder(out), tools, (), needed, cluster)
     if status > 128:  # a signal
         return study, status
-    study = with_choices(study, trials, out)
+    study = with_choices(study, trials, out, _identities(trials, out))
     done = run_study(study, out, tools, seeds, only, cluster, rerun)
     return study, max(status, done)
+
+
+def _identities(trials: Study | None, out: Path) -> Identities:
+    """Return the config hashes that the trials have now, by (row, seed)."""
+    if trials is None:
+        return {}
+    runs = plan_runs(trials, trials.seeds, trials_folder(out))
+    return {(run.row, run.seed): run.identity for run in runs}
 
 
 def _needed_trials(study: Study, only: Collection[str]) -> list[str]:
@@ -88,7 +96,7 @@ def search_overview(
     Raises:
         InputError: See there; or the label-free score is unknown.
     """
-    study = with_choices(study, trials, out)
+    study = with_choices(study, trials, out, _identities(trials, out))
     listed = overview(study, out, seeds, only, rerun)
     needed = _needed_trials(study, [*only, *rerun] if only else ())
     if trials is None or not needed:

@@ -10,6 +10,7 @@ from prettytable import PrettyTable, TableStyle
 
 from cfcontra_mm.benchmark.study import Study, TunedRow
 from cfcontra_mm.benchmark.study.search import searched_groups, searched_rows
+from cfcontra_mm.benchmark.tables.captions import choices
 from cfcontra_mm.files import csv_text, write_whole
 
 from .choose import Trial, read_trials
@@ -35,7 +36,8 @@ def write_search(study: Study, trials: Study | None, out: Path) -> None:
     table.set_style(TableStyle.MARKDOWN)
     table.add_rows(cells)
     write_whole(out / 'search.csv', csv_text([headings, *cells]))
-    write_whole(out / 'search.md', table.get_string() + '\n')
+    caption = '\n'.join(choices(study))
+    write_whole(out / 'search.md', f'{table.get_string()}\n\n{caption}\n')
     print(f'Written: {out}/search.csv and .md')
 
 

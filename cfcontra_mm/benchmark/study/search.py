@@ -154,10 +154,19 @@ def _plain(row: Row) -> dict[str, Any]:
     return values | dict(search={}, control=False)
 
 
+def own_weights(model: Mapping[str, Any]) -> dict[str, float]:
+    """Return the weight of every loss of a method, by dotted key.
+
+    Args:
+        model: The ``model`` of its config.
+    """
+    own = {key: value for key, value in model.items() if key not in NETWORK_PARTS}
+    return dict(_weights(own, 'model'))
+
+
 def _control(study: Study, row: Row, path: Path) -> Row:
     model = study.resolve(row).get('model') or {}
-    own = {key: value for key, value in model.items() if key not in NETWORK_PARTS}
-    zero = {dotted: 0.0 for dotted, _ in _weights(own, 'model')}
+    zero = dict.fromkeys(own_weights(model), 0.0)
     if not zero:
         raise InputError(
             f'{path}: row {row.name!r}: control: {model.get("type")} has no loss of '

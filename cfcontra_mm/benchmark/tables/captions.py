@@ -6,16 +6,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from cfcontra_mm.benchmark.results.alike import grouped
+from cfcontra_mm.benchmark.study import Study, TunedRow
 
 from .comparisons import ImageTest
-from .summary import ENOUGH_SEEDS, SIGNIFICANCE, WEAK_SHARE, Summary
+from .summary import (
+    ENOUGH_SEEDS,
+    FEWEST_SEEDS,
+    SIGNIFICANCE,
+    WEAK_SHARE,
+    Summary,
+    compared_under,
+)
 from .treatments import NO_LAYERS
 
 SEED_INTERVAL = 'mIoU 95 %'
 OVER_IMAGES = '95 % CI over images'
 OVER_SEEDS = '95 % CI over seeds'
 P_VALUE = 'p (Holm)'
-OTHER = 'other statistics'
 WEAK_MARK = '°'
 
 
@@ -40,15 +47,18 @@ def conditions(seeds: Sequence[int], rows: Sequence[Summary]) -> list[str]:
 
 
 def short_caption(
-    seeds: Sequence[int], rows: Sequence[Summary], reference: str | None
+    study: Study, seeds: Sequence[int], rows: Sequence[Summary]
 ) -> list[str]:
     """Return the same in words of the field, for the table without classes."""
     parts = ['mIoU in percent']
     if len(seeds) > 1:
         parts.append(f'mean ± std over {len(seeds)} seeds')
-    if reference:
-        parts.append('Δ with 95 % CI; * significant over images and seeds')
-    return ['; '.join(parts), *treatments(rows)]
+    if study.reference:
+        over = '' if len(seeds) > 1 else ' over images'
+        parts.append(f'Δ with 95 % CI{over}')
+        if len(seeds) >= FEWEST_SEEDS:
+            parts.append('* significant over images and seeds')
+    return ['; '.join(parts), *treatments(rows), *compared(study, rows)]
 
 
 def treatments(rows: Sequence[Summary]) -> list[str]:
@@ -69,10 +79,46 @@ def _under(treatment: str) -> str:
     return f'with {NO_LAYERS}' if treatment == NO_LAYERS else f'under {treatment}'
 
 
-def other_heading(rows: Sequence[Summary]) -> str:
-    """Return the heading of the mIoU under the other treatment; '' if no row has it."""
-    names = {row.treatment.other for row in rows if row.treatment.other}
-    return next(iter(names)) if len(names) == 1 else OTHER * bool(names)
+def treatments_differ(rows: Sequence[Summary]) -> bool:
+    """Tell whether the mIoU of some rows is under target statistics, not of all."""
+    found = {row.treatment.name for row in rows if row.status == 'done'}
+    return len(found - {NO_LAYERS}) > 1
+
+
+def compared(study: Study, rows: Sequence[Summary]) -> list[str]:
+    """Return under what rows are compared if they were tested under several things."""
+    complete = {row.name: row for row in rows if row.status == 'done'}
+    figures = {'Δ': study.reference}
+    if study.baseline != study.reference:
+        figures['gain'] = study.baseline
+    if study.oracle:
+        figures['gap closed'] = study.baseline
+    found: dict[str, list[str]] = {}
+    for figure, name in figures.items():
+        if name in complete:
+            words = compared_under(name, complete).headline
+            found.setdefault(words, []).append(figure)
+    return [
+        f'{", ".join(names)}: {_under(words)} for every row'
+        for words, names in found.items()
+        if treatments_differ(rows)
+    ]
+
+
+def choices(study: Study) -> list[str]:
+    """Return on what the settings of rows were chosen; [] if none were."""
+    searched = study.development
+    rows = [row for row in study.rows if isinstance(row, TunedRow)]
+    if not searched or not rows:
+        return []
+    scores = {row.score for row in rows} - {'mIoU'}
+    found = f'tuned: by mIoU on the validation images of {searched.pair}'
+    if scores:
+        found += (
+            f'; selected without labels: by {", ".join(sorted(scores))} on those '
+            f"images, which are the development pair's target and not the table's"
+        )
+    return [found]
 
 
 def _versions(rows: Sequence[Summary]) -> str:
@@ -94,26 +140,31 @@ def tests(reference: str, seeds: Sequence[int], rows: Sequence[Summary]) -> list
     over_images = [d.over_images for d in found if d.over_images]
     adjusted = sum(d.p_adjusted is not None for d in found)
     if over_images:
-        lines += _image_tests(over_images[0], adjusted)
+        lines += _image_tests(over_images[0], len(seeds), adjusted)
     if len(seeds) > 1:
         lines.append(f'{OVER_SEEDS}: t-interval of the difference paired by seed')
+    if len(seeds) >= FEWEST_SEEDS:
         lines.append(_mark(len(seeds)))
     return lines
 
 
-def _image_tests(test: ImageTest, rows: int) -> list[str]:
+def _image_tests(test: ImageTest, seeds: int, rows: int) -> list[str]:
     what = 'images'
     if test.block_length > 1:
         what = f'blocks of {test.block_length} neighbouring images'
+    alike = 'all rows and seeds' if seeds > 1 else 'all rows'
+    interval = f't-interval over {test.blocks} jackknifed {what}, the same for {alike}'
+    found = f'p over {what} (paired permutation test)'
+    if seeds > 1:
+        found = f'the larger of {found} and over seeds (paired t-test)'
+    if rows > 1:
+        found += f', adjusted for {rows} rows'
     # Of two sides, among all ways to swap the rows in some of the blocks.
     smallest = 2 * rows / 2**test.blocks
-    limit = f'; it cannot be below {smallest:.2g}' if smallest >= SIGNIFICANCE else ''
-    return [
-        f'{OVER_IMAGES}: t-interval over {test.blocks} jackknifed {what}, the same for '
-        'all rows and seeds',
-        f'{P_VALUE}: the larger of p over {what} (paired permutation test) and over '
-        f'seeds (paired t-test), adjusted for {rows} rows{limit}',
-    ]
+    if smallest >= SIGNIFICANCE:
+        found += f'; it cannot be below {min(smallest, 1):.2g}'
+    p_value = [f'{P_VALUE}: {found}'] if rows else []
+    return [f'{OVER_IMAGES}: {interval}', *p_value]
 
 
 def _mark(seeds: int) -> str:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from cfcontra_mm.files import write_whole
 
-from .neighbours import FEWEST_BLOCKS, UNCORRELATED, uncorrelated_length
+from .neighbours import uncorrelated_length
 from .statistics import (
     CONFIDENCE,
     RANDOM_STATE,
@@ -23,6 +23,8 @@ from .statistics import (
 )
 
 CACHE = '.comparisons.json'
+# To be raised with every change of what is computed, as older figures are remembered.
+ALGORITHM = 2
 Files = Sequence[Path]
 
 
@@ -80,7 +82,14 @@ class Comparisons:
         Raises:
             InputError: The images or the classes differ, or a file cannot be read.
         """
-        settings = ['jackknife', CONFIDENCE, RESAMPLES, RANDOM_STATE, block_length]
+        settings = [
+            ALGORITHM,
+            'jackknife',
+            CONFIDENCE,
+            RESAMPLES,
+            RANDOM_STATE,
+            block_length,
+        ]
         key = self._key(row, reference, classes, settings)
         if key not in self.tests:
             self.tests[key] = self.known_tests.get(key) or self._test(
@@ -93,7 +102,7 @@ class Comparisons:
 
         See :func:`uncorrelated_length`, and :meth:`compare` for the arguments.
         """
-        settings = ['length', UNCORRELATED, FEWEST_BLOCKS]
+        settings = [ALGORITHM, 'length']
         key = self._key(row, reference, classes, settings)
         if key not in self.lengths:
             self.lengths[key] = self.known_lengths.get(key) or uncorrelated_length(

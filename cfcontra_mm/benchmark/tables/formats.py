@@ -20,7 +20,7 @@ from .captions import OVER_IMAGES, OVER_SEEDS, P_VALUE, SEED_INTERVAL, WEAK_MARK
 from .comparisons import CACHE, Comparisons
 from .statistics import Interval
 from .summary import Difference, Results, Summary, summarize
-from .treatments import NO_LAYERS
+from .treatments import NO_LAYERS, RUNNING, TARGET
 
 # As papers print them, so that 19 columns fit on a wide terminal.
 SHORT_NAMES = {
@@ -74,7 +74,11 @@ class Table:
 
     def caption(self) -> str:
         """Return an explanation of the figures, one per line."""
-        lines = [*captions.conditions(self.seeds, self.rows), *self.notes()]
+        lines = [
+            *captions.conditions(self.seeds, self.rows),
+            *captions.compared(self.study, self.rows),
+            *self.notes(),
+        ]
         if self.study.reference:
             lines += captions.tests(self.study.reference, self.seeds, self.rows)
         if any(row.status == 'published' for row in self.rows):
@@ -85,13 +89,13 @@ class Table:
 
     def short_caption(self) -> str:
         """Return the same in words of the field, one sentence per line."""
-        reference = self.study.reference
-        short = captions.short_caption(self.seeds, self.rows, reference)
+        short = captions.short_caption(self.study, self.seeds, self.rows)
         return '\n'.join([*short, *self.notes()])
 
     def notes(self) -> list[str]:
         """Return what to mind, for example when rows or seeds were not made alike."""
-        return [*captions.notes(self.rows), *self.remarks]
+        chosen = captions.choices(self.study)
+        return [*chosen, *captions.notes(self.rows), *self.remarks]
 
 
 def read_table(
@@ -223,8 +227,7 @@ def _columns(table: Table, shorten: Callable[[str], str]) -> dict[str, Cell]:
     columns: dict[str, Cell] = {'method': _name}
     columns |= {shorten(c): partial(_class_cell, c) for c in table.class_names()}
     columns['mIoU'] = _miou_cell
-    if other := captions.other_heading(table.rows):
-        columns[other] = _other_cell
+    columns |= _treatment_columns(table.rows)
     columns |= {SEED_INTERVAL: _interval_cell} if several else {}
     if study.baseline and study.baseline != study.reference:
         columns['gain'] = _gain_cell
@@ -239,6 +242,14 @@ def _columns(table: Table, shorten: Callable[[str], str]) -> dict[str, Cell]:
     if several:
         columns['mIoU by seed'] = _seeds_cell
     return columns
+
+
+def _treatment_columns(rows: Sequence[Summary]) -> dict[str, Cell]:
+    """Return the columns of both treatments if rows differ, else that of the other."""
+    if captions.treatments_differ(rows):
+        return {name: partial(_under_cell, name) for name in (TARGET, RUNNING)}
+    others = dict.fromkeys(row.treatment.other for row in rows if row.treatment.other)
+    return dict.fromkeys(others, _other_cell)
 
 
 def _name(row: Summary) -> str:
@@ -259,9 +270,14 @@ def _miou_cell(row: Summary) -> str:
 
 def _other_cell(row: Summary) -> str:
     treatment = row.treatment
-    if treatment.headline == NO_LAYERS:
-        return NO_LAYERS
-    return _spread(treatment.miou, treatment.std)
+    return (
+        NO_LAYERS if treatment.name == NO_LAYERS else _under_cell(treatment.other, row)
+    )
+
+
+def _under_cell(treatment: str, row: Summary) -> str:
+    found = row.treatment.measured.get(treatment)
+    return _spread(found.mean, found.std) if found else '-'
 
 
 def _spread(mean: float | None, std: float | None) -> str:
@@ -344,8 +360,7 @@ def _csv_row(table: Table, row: Summary) -> dict[str, str]:
         'mIoU': row.miou,
         'mIoU std': row.std,
         **_bounds('mIoU t', row.interval),
-        'other statistics': row.treatment.miou,
-        'other statistics std': row.treatment.std,
+        **_csv_treatments(row),
         'gain': row.gain,
         'gap closed': row.gap_closed,
         **{column.name: row.columns.get(column.name) for column in table.study.columns},
@@ -364,6 +379,15 @@ def _csv_row(table: Table, row: Summary) -> dict[str, str]:
         for heading, values in made.items()
     }
     return {'method': row.name, 'status': row.status, **cells, **distinct}
+
+
+def _csv_treatments(row: Summary) -> dict[str, float | None]:
+    found = {name: row.treatment.measured.get(name) for name in (TARGET, RUNNING)}
+    cells: dict[str, float | None] = {}
+    for name, each in found.items():
+        cells[name] = each.mean if each else None
+        cells[f'{name} std'] = each.std if each else None
+    return cells
 
 
 def _csv_difference(found: Difference | None) -> dict[str, float | None]:

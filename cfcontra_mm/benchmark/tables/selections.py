@@ -16,7 +16,8 @@ from cfcontra_mm.evaluation.selection import History, select_checkpoint, spearma
 from cfcontra_mm.files import csv_text
 
 from .formats import latex, latex_tabular, method_table
-from .summary import Results, deviation, table_miou
+from .summary import Results, table_miou
+from .treatments import deviation
 
 # Metrics of LabelFreeScores by their headings.
 VALIDATORS = {

@@ -7,6 +7,7 @@ account for the images, given the trained networks.
 
 from __future__ import annotations
 
+import math
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
@@ -30,6 +31,8 @@ MAX_BYTES = 2**30
 BROKEN = (zipfile.BadZipFile, zlib.error, EOFError)
 # Differences in percentage points that are equal but for the order of their sums.
 ROUNDING = 1e-9
+# Standard deviation of what is cut off a figure with two decimals.
+CUT_OFF = 0.01 / math.sqrt(12)
 
 
 class Interval(NamedTuple):
@@ -147,27 +150,42 @@ def _read_arrays(path: Path) -> tuple[list[str], list[str], np.ndarray, np.ndarr
     return names, classes, intersection, union
 
 
-def t_interval(values: Sequence[float]) -> Interval | None:
+def t_interval(values: Sequence[float], figures: int = 1) -> Interval | None:
     """Return the 95 % t-interval of a mean over seeds, None for fewer than two.
 
     For paired differences, it is the interval of the paired t-test.
+
+    Args:
+        values: One value per seed.
+        figures: Number of mIoU with two decimals that each value is made of: 2 for
+            differences. Values cannot vary less than such figures are rounded.
     """
     if len(values) < 2:
         return None
-    error = np.std(values, ddof=1) / np.sqrt(len(values))
-    return _t_interval(float(np.mean(values)), float(error), len(values))
+    error = _standard_error(values, figures)
+    return _t_interval(float(np.mean(values)), error, len(values))
 
 
-def t_test(values: Sequence[float]) -> float | None:
+def t_test(values: Sequence[float], figures: int = 2) -> float | None:
     """Return the two-sided p-value of a mean over seeds, None for fewer than two.
 
     For paired differences, it is the p-value of the paired t-test.
+
+    Args:
+        values: One value per seed.
+        figures: See :func:`t_interval`.
     """
     if len(values) < 2:
         return None
-    if not np.ptp(values):  # each seed gives the same
-        return float(values[0] == 0)
-    return float(stats.ttest_1samp(values, 0).pvalue)
+    quotient = abs(np.mean(values)) / _standard_error(values, figures)
+    p_value = 2 * float(stats.t.sf(quotient, len(values) - 1))
+    return 1.0 if math.isnan(p_value) else p_value
+
+
+def _standard_error(values: Sequence[float], figures: int) -> float:
+    """Return that of a mean, at least what the rounding of the figures makes."""
+    deviation = np.maximum(np.std(values, ddof=1), CUT_OFF * math.sqrt(figures))
+    return float(deviation / math.sqrt(len(values)))
 
 
 def _t_interval(center: float, error: float, count: int) -> Interval:
@@ -185,7 +203,8 @@ def _t_interval(center: float, error: float, count: int) -> Interval:
 def mean_iou(intersection: np.ndarray, union: np.ndarray, axis: int = -1) -> np.ndarray:
     """Return the mIoU in percent of counts that are summed over images.
 
-    Classes without pixels are left out of the mean, as in the metric.
+    Classes without pixels are left out of the mean, as in the metric. Without any
+    labelled pixel it is NaN.
 
     Args:
         intersection: Pixels labelled and predicted as a class, (..., C, ...).
@@ -194,7 +213,8 @@ def mean_iou(intersection: np.ndarray, union: np.ndarray, axis: int = -1) -> np.
     """
     # Where the union is empty, so is the intersection.
     iou = intersection / np.maximum(union, 1)
-    return 100 * iou.sum(axis) / (union > 0).sum(axis)
+    known = (union > 0).sum(axis)
+    return 100 * np.where(known, iou.sum(axis), np.nan) / np.maximum(known, 1)
 
 
 def jackknife_interval(row: PixelCounts, reference: PixelCounts) -> Interval:
@@ -213,7 +233,7 @@ def jackknife_interval(row: PixelCounts, reference: PixelCounts) -> Interval:
 
     Returns:
         Interval of row minus reference, in percentage points; all numbers if there is
-        one block only.
+        one block only, or if no image but one is labelled.
 
     Raises:
         InputError: The images differ.
@@ -224,6 +244,8 @@ def jackknife_interval(row: PixelCounts, reference: PixelCounts) -> Interval:
     whole = [c.miou(c.by_image.sum(1, keepdims=True))[0] for c in (row, reference)]
     left = row.without_each - reference.without_each
     error = np.sqrt((count - 1) * np.mean((left - left.mean()) ** 2))
+    if not np.isfinite(error):
+        return Interval(-np.inf, np.inf)
     return _t_interval(float(whole[0] - whole[1]), float(error), count)
 
 
@@ -238,10 +260,15 @@ def permutation_p_value(row: PixelCounts, reference: PixelCounts) -> float:
         row: Counts of the row.
         reference: Counts of the reference row, on the same images.
 
+    Returns:
+        The p-value; 1 for a single image, and if no image is labelled.
+
     Raises:
         InputError: The images differ.
     """
     count = number_of_images(row, reference)
+    if count < 2 or not (row.union.any() and reference.union.any()):
+        return 1.0
     moved = row.by_image - reference.by_image
     theirs_at_first = reference.by_image.sum(1, keepdims=True)
     both = theirs_at_first + row.by_image.sum(1, keepdims=True)

@@ -6,23 +6,36 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
 from cfcontra_mm.benchmark.results.results_file import Result
 from cfcontra_mm.benchmark.study import Column, Row, Study
+from cfcontra_mm.benchmark.study.search import own_weights
 from cfcontra_mm.errors import InputError
 
 from .comparisons import Comparisons, ImageTest
 from .statistics import Interval, holm, t_interval, t_test
-from .treatments import Treatment, headline, other_metrics
+from .treatments import (
+    RUNNING,
+    TARGET,
+    Measurement,
+    Treatment,
+    common_treatment,
+    counts_under,
+    deviation,
+    headline,
+    metrics_under,
+    treatment_of,
+)
 
 Results = Mapping[tuple[str, int], Result]
 # What an adjusted p-value must be below for a mark.
 SIGNIFICANCE = 0.05
 # From so many seeds on, an interval over them that excludes zero is enough.
 ENOUGH_SEEDS = 5
+# Fewer seeds than these say too little for any mark.
+FEWEST_SEEDS = 3
 # Share of the gradient in percent below which a term of the loss does nothing.
 WEAK_SHARE = 1.0
 
@@ -55,11 +68,13 @@ class Difference:
 
         Both intervals exclude zero and the adjusted p-value is below
         ``SIGNIFICANCE``. With fewer than ``ENOUGH_SEEDS`` seeds, the interval over
-        seeds is also at least half its width away from zero. With a single seed, no
-        difference is significant.
+        seeds is also at least half its width away from zero. With fewer than
+        ``FEWEST_SEEDS``, no difference is significant.
         """
         seeds, images, p_value = self.over_seeds, self.over_images, self.p_adjusted
         if seeds is None or images is None or p_value is None:
+            return False
+        if self.seeds < FEWEST_SEEDS:
             return False
         beyond_chance = p_value < SIGNIFICANCE and images.interval.excludes_zero()
         return beyond_chance and seeds.excludes_zero() and self._is_clear(seeds)
@@ -85,16 +100,18 @@ class Summary:
         miou: Mean IoU.
         std: Sample standard deviation of mIoU, None for one seed.
         interval: t-interval of mIoU, None for one seed.
-        gain: Difference in mIoU to the baseline.
-        gap_closed: Share of the gap between baseline and oracle, in percent.
-        difference: Difference to the reference, None for the reference itself.
+        gain: Difference in mIoU to the baseline, under its treatment.
+        gap_closed: Share of the gap between baseline and oracle, in percent, likewise.
+        difference: Difference to the reference, under its treatment; None for the
+            reference itself, and for a row that was not measured so.
         versions: Versions of the package that trained it.
         iterations: Iterations of the training by seed, None if unknown.
         commits: Commit of the package by seed, '' if unknown.
         outdated: Whether a result has other overrides than the study has now.
         treatment: Statistics of the batch normalisation in its tests.
         weak_terms: Largest share of the gradient in percent by term of the loss, for
-            terms that stay below ``WEAK_SHARE`` in every seed.
+            terms that stay below ``WEAK_SHARE`` in every seed; none for a control,
+            whose weights are 0.
     """
 
     name: str
@@ -114,10 +131,6 @@ class Summary:
     outdated: bool = False
     treatment: Treatment = field(default_factory=Treatment)
     weak_terms: Mapping[str, float] = field(default_factory=dict)
-
-    def mious(self) -> list[float]:
-        """Return the mIoU of every seed that has a result."""
-        return [value for value in self.by_seed if not isinstance(value, str)]
 
 
 # Complete rows by name. A study may name no baseline: None, which finds no row.
@@ -147,12 +160,12 @@ def summarize(
         for row in study.measured()
     ]
     complete: Complete = {row.name: row for row in measured if row.status == 'done'}
-    baseline, oracle = complete.get(study.baseline), complete.get(study.oracle)
-    found = _differences(study, complete, seeds, results, comparisons or Comparisons())
+    found = _differences(study, complete, comparisons or Comparisons())
+    bases = compared_with(study.baseline, complete)
     lines = {}
     for row in measured:
-        if row.name in complete:
-            row = _compare_bounds(row, baseline, oracle)
+        if row.name in bases:
+            row = _compare_bounds(row, study.baseline, study.oracle, bases)
         lines[row.name] = replace(row, difference=found.get(row.name))
     pairs = [(lines.get(row.name), _published(study, row)) for row in study.rows]
     return [line for pair in pairs for line in pair if line]
@@ -195,32 +208,44 @@ def _summarize_row(
 
 
 def _treatment(study: Study, results: Sequence[Result]) -> Treatment:
-    name, metrics = other_metrics(results)
-    found = Treatment(headline(results), name)
-    if not name:
-        return found
-    mious = [table_miou(study, seed) for seed in metrics]
-    return replace(found, miou=fmean(mious), std=deviation(mious))
+    found = {name: _measurement(study, name, results) for name in (TARGET, RUNNING)}
+    measured = {name: each for name, each in found.items() if each}
+    return Treatment(headline(results), treatment_of(results[0].metrics), measured)
+
+
+def _measurement(
+    study: Study, treatment: str, results: Sequence[Result]
+) -> Measurement | None:
+    metrics = [metrics_under(treatment, result) for result in results]
+    if not all('mIoU' in seed for seed in metrics):
+        return None
+    files = [path for r in results if (path := counts_under(treatment, r))]
+    return Measurement(
+        tuple(table_miou(study, seed) for seed in metrics),
+        tuple(files) if len(files) == len(results) else (),
+    )
 
 
 def _weak_terms(results: Sequence[Result]) -> dict[str, float]:
+    if any(map(_is_control, results)):
+        return {}
     shares = [result.line.get('loss_shares') or {} for result in results]
     common = [term for term in shares[0] if all(term in seed for seed in shares)]
     largest = {term: max(seed[term] for seed in shares) for term in common}
     return {term: share for term, share in largest.items() if share < WEAK_SHARE}
 
 
+def _is_control(result: Result) -> bool:
+    """Tell whether every loss of the method had weight 0, as is meant for a control."""
+    settings = result.line.get('resolved_config') or {}
+    weights = own_weights(settings.get('model') or {})
+    return bool(weights) and not any(weights.values())
+
+
 def _is_outdated(study: Study, row: Row, seed: int, result: Result) -> bool:
     noted = result.line.get('overrides')
     now = json.loads(json.dumps(study.overrides(row, seed), default=str))
     return noted is not None and noted != now
-
-
-def deviation(values: Sequence[float]) -> float | None:
-    """Return the standard deviation, None for one value."""
-    if len(values) < 2:
-        return None
-    return math.nan if any(map(math.isnan, values)) else stdev(values)
 
 
 def _class_ious(study: Study, result: Result) -> dict[str, float]:
@@ -279,57 +304,74 @@ def _published(study: Study, row: Row) -> Summary | None:
     return Summary(row.name, 'published', (), figures, columns, miou=miou)
 
 
+def compared_with(
+    name: str | None, rows: Mapping[Any, Summary]
+) -> dict[str, Measurement]:
+    """Return what is compared with a row: measurements under one treatment.
+
+    Args:
+        name: Name of the row.
+        rows: Complete rows by name.
+
+    Returns:
+        The measurements of the rows that have them, by name; {} without the row.
+    """
+    if name not in rows:
+        return {}
+    common = compared_under(name, rows)
+    found = {row.name: row.treatment.under(common) for row in rows.values()}
+    measured = {row: each for row, each in found.items() if each}
+    return measured if name in measured else {}
+
+
+def compared_under(name: str | None, rows: Mapping[Any, Summary]) -> Treatment:
+    """Return the treatment under which complete rows are compared with one of them."""
+    treatments = (row.treatment for row in rows.values())
+    return common_treatment(rows[name].treatment, treatments)
+
+
 def _compare_bounds(
-    row: Summary, baseline: Summary | None, oracle: Summary | None
+    row: Summary,
+    baseline: str | None,
+    oracle: str | None,
+    measured: Mapping[Any, Measurement],
 ) -> Summary:
-    if baseline is None:
-        return row
-    low = fmean(baseline.mious())
-    gain = fmean(row.mious()) - low
+    low = measured[baseline].mean
+    gain = measured[row.name].mean - low
     # An oracle that is no better than the baseline leaves no gap to close.
-    gap = fmean(oracle.mious()) - low if oracle else 0.0
+    gap = measured[oracle].mean - low if oracle in measured else 0.0
     return replace(row, gain=gain, gap_closed=100 * gain / gap if gap > 0 else None)
 
 
 def _differences(
-    study: Study,
-    complete: Complete,
-    seeds: Sequence[int],
-    results: Results,
-    tests: Comparisons,
+    study: Study, complete: Complete, tests: Comparisons
 ) -> dict[str, Difference]:
     """Compare every complete row with the reference; the result is by row."""
-    reference = complete.get(study.reference)
-    if reference is None:
+    measured = compared_with(study.reference, complete)
+    if not measured:
         return {}
-    rows = [row for row in complete.values() if row is not reference]
-    found = {row.name: _over_seeds(row, reference) for row in rows}
-    files = {name: _files(name, seeds, results) for name in complete if name}
-    theirs = files.pop(reference.name)
-    counted = {row.name: row for row in rows if theirs and files[row.name]}
-    classes = {name: tuple(row.class_ious) for name, row in counted.items()}
+    reference = measured.pop(study.reference or '')
+    found = {name: _over_seeds(row, reference) for name, row in measured.items()}
+    theirs = reference.files
+    files = {n: row.files for n, row in measured.items() if theirs and row.files}
+    classes = {name: tuple(complete[name].class_ious) for name in files}
     # One length for the whole table, so that all rows are tested on the same blocks.
     length = study.block_length or max(
-        (tests.block_length(files[n], theirs, classes[n]) for n in counted), default=1
+        (tests.block_length(files[n], theirs, classes[n]) for n in files), default=1
     )
-    for name in counted:
+    for name in files:
         test = tests.compare(files[name], theirs, classes[name], length)
         found[name] = replace(found[name], over_images=test)
     return adjust_p_values(found)
 
 
-def _over_seeds(row: Summary, reference: Summary) -> Difference:
-    pairs = zip(row.mious(), reference.mious(), strict=True)
+def _over_seeds(row: Measurement, reference: Measurement) -> Difference:
+    pairs = zip(row.mious, reference.mious, strict=True)
     gains = [ours - theirs for ours, theirs in pairs]
+    interval = t_interval(gains, figures=2)
     return Difference(
-        fmean(gains), t_interval(gains), p_over_seeds=t_test(gains), seeds=len(gains)
+        fmean(gains), interval, p_over_seeds=t_test(gains), seeds=len(gains)
     )
-
-
-def _files(name: str, seeds: Sequence[int], results: Results) -> list[Path]:
-    """Return the pixel counts of a row, one file per seed; [] if one is missing."""
-    found = [results[name, seed].per_image for seed in seeds]
-    return [path for path in found if path] if all(found) else []
 
 
 def adjust_p_values(found: Mapping[str, Difference]) -> dict[str, Difference]:

@@ -7,15 +7,40 @@ statistics that were estimated on target images.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean, stdev
 
 from cfcontra_mm.benchmark.results.results_file import Result
 
 RUNNING, TARGET = 'running statistics', 'target statistics'
-PREFIXES = {RUNNING: 'running_statistics/', TARGET: 'target_statistics/'}
+PREFIXES = {TARGET: 'target_statistics/', RUNNING: 'running_statistics/'}
 IMAGES, LAYERS = 'statistics/images', 'statistics/layers'
 NO_LAYERS = 'no BatchNorm'
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What the seeds of a row have under one treatment.
+
+    Args:
+        mious: mIoU in percent of each seed.
+        files: Files of the pixel counts, one per seed; empty if one is missing.
+    """
+
+    mious: tuple[float, ...]
+    files: tuple[Path, ...] = ()
+
+    @property
+    def mean(self) -> float:
+        return fmean(self.mious)
+
+    @property
+    def std(self) -> float | None:
+        """Sample standard deviation over seeds, None for one seed."""
+        return deviation(self.mious)
 
 
 @dataclass(frozen=True)
@@ -24,15 +49,27 @@ class Treatment:
 
     Args:
         headline: The treatment of the mIoU, in words.
-        other: Name of the other treatment, '' if the row lacks it.
-        miou: mIoU in percent under the other treatment, mean over seeds.
-        std: Its sample standard deviation, None for one seed.
+        name: ``TARGET``, ``RUNNING`` or, for a network without batch normalisation,
+            ``NO_LAYERS``.
+        measured: What was measured under ``TARGET`` and ``RUNNING``, as far as every
+            seed has it. Without batch normalisation both are the same.
     """
 
     headline: str = RUNNING
-    other: str = ''
-    miou: float | None = None
-    std: float | None = None
+    name: str = RUNNING
+    measured: Mapping[str, Measurement] = field(default_factory=dict)
+
+    @property
+    def other(self) -> str:
+        """Name of the treatment that is not the headline's, '' if it is not known."""
+        if self.name == NO_LAYERS:
+            return ''
+        return next((name for name in self.measured if name != self.name), '')
+
+    def under(self, common: Treatment) -> Measurement | None:
+        """Return what was measured under another row's treatment, if it was."""
+        name = TARGET if common.name == NO_LAYERS else common.name
+        return self.measured.get(name)
 
 
 def headline(results: Sequence[Result]) -> str:
@@ -41,31 +78,62 @@ def headline(results: Sequence[Result]) -> str:
 
 
 def _headline(metrics: Mapping[str, float]) -> str:
+    name = treatment_of(metrics)
+    images = metrics.get(IMAGES, 0)
+    return f'statistics of {images:.0f} target images' if name == TARGET else name
+
+
+def treatment_of(metrics: Mapping[str, float]) -> str:
+    """Return the name of the treatment that the mIoU of a test was measured under."""
     if metrics.get(LAYERS) == 0:
         return NO_LAYERS
-    images = metrics.get(IMAGES, 0)
-    return f'statistics of {images:.0f} target images' if images else RUNNING
+    return TARGET if metrics.get(IMAGES) else RUNNING
 
 
-def other_metrics(
-    results: Sequence[Result],
-) -> tuple[str, list[dict[str, float]]]:
-    """Return the other treatment that all seeds were tested under too.
+def metrics_under(treatment: str, result: Result) -> Mapping[str, float]:
+    """Return the metrics of a test under a treatment; without mIoU if it lacks it.
 
-    Returns:
-        Its name, and the metrics of each seed by the names of the headline's; '' and []
-        if a seed lacks it.
+    Args:
+        treatment: ``TARGET`` or ``RUNNING``.
+        result: The result.
     """
-    for name, prefix in PREFIXES.items():
-        found = [_below(prefix, result.metrics) for result in results]
-        if all('mIoU' in metrics for metrics in found):
-            return name, found
-    return '', []
-
-
-def _below(prefix: str, metrics: Mapping[str, float]) -> dict[str, float]:
+    if is_headline(treatment, result):
+        return result.metrics
+    prefix = PREFIXES[treatment]
     return {
         key.removeprefix(prefix): value
-        for key, value in metrics.items()
+        for key, value in result.metrics.items()
         if key.startswith(prefix)
     }
+
+
+def counts_under(treatment: str, result: Result) -> Path | None:
+    """Return the file of a result's pixel counts under a treatment, if there is one."""
+    headline = is_headline(treatment, result)
+    return result.per_image if headline else result.per_image_other
+
+
+def is_headline(treatment: str, result: Result) -> bool:
+    """Tell whether the mIoU was measured under a treatment, or none matters to it."""
+    return treatment_of(result.metrics) in (treatment, NO_LAYERS)
+
+
+def common_treatment(judged: Treatment, rows: Iterable[Treatment]) -> Treatment:
+    """Return the treatment under which rows are compared with one of them.
+
+    Args:
+        judged: That of the row that all are compared with.
+        rows: Those of all rows.
+
+    Returns:
+        That of this row or, if it has no batch normalisation, of the first that has.
+    """
+    with_layers = (found for found in (judged, *rows) if found.name != NO_LAYERS)
+    return next(with_layers, judged)
+
+
+def deviation(values: Sequence[float]) -> float | None:
+    """Return the standard deviation, None for one value."""
+    if len(values) < 2:
+        return None
+    return math.nan if any(map(math.isnan, values)) else stdev(values)

@@ -8,20 +8,27 @@ from cfcontra_mm.benchmark.results import Result
 from cfcontra_mm.benchmark.results.alike import differences, grouped
 
 SETTINGS = {
-    'model': {'type': 'MinEnt'},
+    'model': {'type': 'MinEnt', 'backbone': {'depth': 18}, 'auxiliary_head': {'a': 1}},
     'train_cfg': {'type': 'IterBasedTrainLoop', 'max_iters': 400},
     'val_dataloader': {'num_workers': 1, 'dataset': {'data_root': 'a'}},
     'test_dataloader': {'num_workers': 1, 'dataset': {'data_root': 'a'}},
     'test_evaluator': [{'type': 'DomainIoUMetric'}],
     'train_dataloader': {
         'batch_size': 4,
+        'sampler': {'per_domain': {'source': 2, 'target': 2}},
         'dataset': {'source': {'data_root': 's'}, 'target': {'data_root': 't'}},
     },
+    'optim_wrapper': {'type': 'OptimWrapper', 'optimizer': {'type': 'AdamW'}},
+    'param_scheduler': [{'type': 'PolyLR'}],
+    'default_hooks': {'statistics': {'statistics': 'target', 'num_images': 200}},
 }
 LINE = {
     'metrics': {'mIoU': 30.0, 'statistics/images': 200},
     'git': {'commit': 'c0ffee', 'dirty': False},
-    'environment': {'torch': '2.6', 'mmseg': '1.4', 'device': 'a device'},
+    'environment': {
+        **{'torch': '2.6', 'mmengine': '0.10', 'mmseg': '1.4'},
+        **{'cpu': 'EPYC', 'device': 'H100'},
+    },
     'max_iters': 400,
     'shared_sources': 'd' * 64,
     'resolved_config': SETTINGS,
@@ -59,9 +66,15 @@ def test_rows_that_were_made_alike_may_be_compared():
 @pytest.mark.parametrize(
     'change',
     [
-        setting('resolved_config.model', {'type': 'CLAN'}),
+        setting('resolved_config.model.type', 'CLAN'),
+        setting('resolved_config.model.loss_entropy', {'loss_weight': 1}),
+        # A single-level variant.
+        setting('resolved_config.model.auxiliary_head', None),
+        setting('resolved_config.optim_wrapper.discriminator', {'type': 'Adam'}),
+        setting('resolved_config.optim_wrapper.constructor', 'Joint'),
+        setting('resolved_config.train_dataloader.batch_size', 5),
+        setting('resolved_config.default_hooks.statistics.statistics', 'running'),
         setting('resolved_config.custom_hooks', [{'type': 'MemoryBankHook'}]),
-        setting('resolved_config.optim_wrapper', {'constructor': 'Joint'}),
         # Translated, or for the oracle the labelled target.
         setting('resolved_config.train_dataloader.dataset.source', {'data_root': 'u'}),
         # Results do not depend on it.
@@ -104,7 +117,25 @@ def test_what_is_a_rows_own_may_differ(change):
             setting('resolved_config.train_dataloader.dataset.target', {}),
             'train_dataloader.dataset.target: ',
         ),
-        (setting('resolved_config.train_dataloader.batch_size', 2), 'batch_size: 4 (s'),
+        (
+            setting('resolved_config.train_dataloader.sampler.per_domain.target', 1),
+            'per_domain.target: 2 (source-only, DACS), 1 (MinEnt)',
+        ),
+        (
+            setting('resolved_config.train_dataloader.sampler.per_domain.source', 1),
+            'source images of a step: 2 (source-only, DACS), 1 (MinEnt)',
+        ),
+        (setting('environment.mmengine', '0.9'), 'mmengine: 0.10 (source-only, D'),
+        (setting('environment.device', 'EPYC'), 'device: GPU (source-only, DACS), CPU'),
+        (setting('resolved_config.model.backbone.depth', 34), 'network: '),
+        (setting('resolved_config.model.auxiliary_head', {'a': 2}), 'auxiliary head: '),
+        (setting('resolved_config.optim_wrapper.type', 'AmpOptimW'), 'optimiser: '),
+        (setting('resolved_config.optim_wrapper.optimizer.lr', 1.0), 'optimiser: '),
+        (setting('resolved_config.param_scheduler', []), 'param_scheduler: '),
+        (
+            setting('resolved_config.default_hooks.statistics.num_images', 50),
+            'default_hooks.statistics.num_images: 200 (source-only, DACS), 50 (M',
+        ),
         (setting('git.dirty', True), 'sources that are not committed: MinEnt'),
         (setting('git', None), 'sources that are not committed: MinEnt'),
         (setting('git.commit', None), 'sources that are not committed: MinEnt'),
@@ -113,6 +144,35 @@ def test_what_is_a_rows_own_may_differ(change):
 def test_what_rows_must_share_is_named_with_them(change, said):
     (found,) = differences(results(change))
     assert said in found
+
+
+def few_labels(numbers, place='t'):
+    def change(line):
+        loader = line['resolved_config']['train_dataloader']
+        loader['sampler']['per_domain']['source'] = numbers
+        loader['dataset']['source'] = [{'data_root': 's'}, {'data_root': place}]
+
+    return change
+
+
+# In place of one of the source images, and beside them.
+@pytest.mark.parametrize('numbers', [[1, 1], [2, 1]])
+def test_labelled_target_images_may_stand_among_those_of_the_source(numbers):
+    assert differences(results(few_labels(numbers))) == []
+
+
+@pytest.mark.parametrize(
+    ('numbers', 'place'), [([3, 1], 't'), ([1, 2], 't'), ([1, 1], 'another source')]
+)
+def test_no_other_number_of_source_images_is_accepted(numbers, place):
+    (found,) = differences(results(few_labels(numbers, place)))
+    assert found.startswith('source images of a step: 2 (source-only, DACS), ')
+
+
+def test_seeds_of_a_row_are_tested_under_the_same_statistics():
+    running = {'mIoU': 20.0, 'statistics/images': 0}
+    found = differences(results(setting('metrics', running), seeds=(1,)))
+    assert found == ['seeds of a row were tested under both statistics: MinEnt']
 
 
 def test_a_seed_that_differs_is_named():

@@ -140,6 +140,14 @@ def test_git_state(tmp_path):
     assert (len(clean['commit']), clean['dirty']) == (40, False)
     (package / 'new.py').touch()
     assert git_state(package) == {**clean, 'dirty': True}
+    (package / 'new.py').unlink()
+    assert git_state(package) == clean
+    for name in ('configs', 'tools'):
+        (tmp_path / name / 'minent').mkdir(parents=True)
+        (tmp_path / name / 'minent' / 'a.py').touch()
+        assert git_state(package) == {**clean, 'dirty': True}
+        (tmp_path / name / 'minent' / 'a.py').unlink()
+    assert git_state(package) == clean
 
 
 def test_environment_names_versions_and_hardware():
@@ -338,6 +346,18 @@ def test_metrics_without_miou_are_refused(tmp_path, values):
     (tmp_path / '1' / '1.json').write_text(json.dumps(values))
     with pytest.raises(InputError, match='no mIoU'):
         read_metrics(tmp_path)
+
+
+def test_lines_of_rows_that_are_still_open_are_kept(run, record, tmp_path, capsys):
+    out = tmp_path / 'out'
+    write_record(record, run.work_dir)
+    write_results([run, replace(run, row='tuned')], {}, out)
+    before = (out / 'results.jsonl').read_text()
+    assert len(before.splitlines()) == 2
+    write_results([run], {}, out, open_rows=['tuned'])
+    assert (out / 'results.jsonl').read_text() == before
+    write_results([replace(run, identity='other')], {}, out, open_rows=['tuned'])
+    assert [key[0] for key in read_results(out / 'results.jsonl')] == ['tuned']
 
 
 def test_results_of_other_code_are_kept_apart(run, record, tmp_path, capsys):

@@ -104,6 +104,20 @@ def test_results_of_other_settings_choose_nothing(fake, searched):
     assert statuses == ['not run'] * 4
 
 
+def test_results_of_other_code_choose_nothing_if_it_is_known(fake, searched):
+    study, trials = searched
+    write_lines(fake, trials, [(20, 0.1), (30, 0.4), (40, 0.3), (10, 0.2)])
+    hashes = {(row.name, 7): 'a' for row in trials.rows}
+    path = fake.root / 'out_development' / 'results.jsonl'
+    lines = [json.loads(line) | dict(identity='a') for line in path.open()]
+    path.write_text(''.join(json.dumps(line) + '\n' for line in lines))
+    assert chosen(with_choices(study, trials, fake.out, hashes)) == (2, 1)
+    hashes[trials.rows[3].name, 7] = 'b'
+    assert chosen(with_choices(study, trials, fake.out, hashes)) == (None, None)
+    # Before a run, all are planned.
+    assert 'after its trials' in search_overview(study, trials, fake.out)
+
+
 def test_trials_and_choices_are_written(fake, searched, capsys):
     study, trials = searched
     write_lines(fake, trials, [(20, 0.1), (30, 0.4), 'failed', (31.25, 0.2)])
@@ -120,7 +134,8 @@ def test_trials_and_choices_are_written(fake, searched, capsys):
     assert [line[SCORE] for line in lines] == ['0.1000', '0.4000', 'failed', '0.2000']
     assert [line['chosen by'] for line in lines] == ['', SCORE, '', 'mIoU']
     markdown = (fake.out / 'search.md').read_text().splitlines()
-    assert len(markdown) == 6
+    assert len(markdown) == 8
+    assert f'without labels: by {SCORE} on those images, which are the' in markdown[7]
     assert markdown[0].split('|')[1].strip() == 'method'
 
 

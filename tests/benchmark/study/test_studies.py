@@ -8,6 +8,8 @@ import pytest
 from mmengine.config import Config
 
 from cfcontra_mm.benchmark import load_study, overview, plan_runs
+from cfcontra_mm.benchmark.results import Result
+from cfcontra_mm.benchmark.results.alike import differences
 from cfcontra_mm.benchmark.runs.preparations import unfinished_needs
 from cfcontra_mm.benchmark.study.load import PAIR_FIELDS
 from cfcontra_mm.config import open_config
@@ -57,6 +59,29 @@ def test_every_study_can_be_planned(path, tmp_path):
             for parent in parents:
                 node = node[parent]
             assert last in node or last in OPTIONAL, (row.name, key)
+
+
+@pytest.mark.parametrize(
+    ('name', 'pair'),
+    [(path.stem, None) for path in STUDIES]
+    + [(name, 'toystreets') for name in sorted(TABLES)],
+)
+def test_the_rows_of_every_study_are_made_alike(name, pair):
+    study = load(name, pair)
+    line = {
+        'metrics': {'mIoU': 30.0},
+        'git': {'commit': 'c0ffee', 'dirty': False},
+        'environment': dict.fromkeys(['torch', 'mmengine', 'mmseg', 'device'], 'x'),
+        'max_iters': 400,
+        'shared_sources': 'd',
+    }
+    found = {
+        (row.name, 0): Result(
+            'done', line=line | {'resolved_config': study.resolve(row).to_dict()}
+        )
+        for row in study.planned()
+    }
+    assert differences(found) == []
 
 
 @pytest.mark.parametrize('path', STUDIES, ids=lambda path: path.stem)

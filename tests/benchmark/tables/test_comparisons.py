@@ -111,6 +111,17 @@ def test_another_number_of_neighbours_is_another_comparison(out, calls):
     assert calls()['permutation_p_value'] == 2 * (ROWS - 1)
 
 
+def test_what_an_older_algorithm_found_is_not_used(out, monkeypatch):
+    monkeypatch.setattr(comparisons, 'ALGORITHM', comparisons.ALGORITHM - 1)
+    read_table(STUDY, out)
+    monkeypatch.undo()
+    before = json.loads((out / CACHE).read_text())
+    read_table(STUDY, out)
+    after = json.loads((out / CACHE).read_text())
+    for kind in ('tests', 'lengths'):
+        assert not before[kind].keys() & after[kind].keys()
+
+
 DAMAGED = ['', '[]', '{"a": 1}', '{"tests": {"a": [["x", 1], 2, 1, 9]}}', '\0']
 
 

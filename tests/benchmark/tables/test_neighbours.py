@@ -28,7 +28,7 @@ def moving_sum(rng, images, memory):
 def test_independent_images_are_no_blocks():
     rng = np.random.default_rng(1)
     lengths = [uncorrelated_length(*pair(rng.normal(0, 60, 100))) for _ in range(200)]
-    assert np.mean(np.array(lengths) == 1) > 0.98
+    assert np.mean(np.array(lengths) == 1) > 0.95
 
 
 @pytest.mark.parametrize('memory', [4, 10])
@@ -38,14 +38,14 @@ def test_blocks_are_longer_than_what_frames_have_in_common(memory):
         uncorrelated_length(*pair(moving_sum(rng, 400, memory))) for _ in range(50)
     ]
     # Of blocks of length L, two neighbours are correlated by about memory / (6 L).
-    assert memory <= np.median(found) <= 4 * memory
+    assert 3 * memory <= np.median(found) <= min(12 * memory, 400 // 6)
 
 
-def test_four_blocks_are_left_whatever_the_correlation():
-    assert uncorrelated_length(*pair(np.linspace(-300, 300, 100))) == 25
+def test_six_blocks_are_left_whatever_the_correlation():
+    assert uncorrelated_length(*pair(np.linspace(-300, 300, 100))) == 16
 
 
-@pytest.mark.parametrize('images', [1, 2, 7])
+@pytest.mark.parametrize('images', [1, 2, 11])
 def test_few_images_are_taken_one_by_one(images):
     assert uncorrelated_length(*pair(np.linspace(-300, 300, images))) == 1
 

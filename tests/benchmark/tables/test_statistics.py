@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from cfcontra_mm.benchmark.tables import statistics
+from cfcontra_mm.benchmark.tables.neighbours import uncorrelated_length
 from cfcontra_mm.benchmark.tables.statistics import (
     Interval,
     PixelCounts,
@@ -16,6 +17,7 @@ from cfcontra_mm.benchmark.tables.statistics import (
     permutation_p_value,
     read_pixel_counts,
     t_interval,
+    t_test,
 )
 from cfcontra_mm.errors import InputError
 
@@ -68,6 +70,24 @@ def test_t_interval_covers_the_mean_in_95_of_100_trials():
     assert covered == pytest.approx(0.95, abs=0.015)
 
 
+def test_equal_differences_are_no_more_certain_than_their_figures_are_rounded():
+    # Each of two figures is off by up to 0.005; 4.302653 is the quantile.
+    half = 4.302653 * 0.01 / np.sqrt(12) * np.sqrt(2) / np.sqrt(3)
+    assert t_interval([0.01] * 3, figures=2) == pytest.approx(
+        (0.01 - half, 0.01 + half), abs=1e-8
+    )
+    assert t_test([0.01] * 3) == pytest.approx(0.0513, abs=1e-4)
+    assert t_test([0.0] * 3) == 1.0
+    assert t_test([np.nan, 1.0]) == 1.0
+
+
+def test_t_test_is_the_paired_one():
+    rng = np.random.default_rng(1)
+    ours, theirs = rng.normal(40, 2, 6), rng.normal(38, 2, 6)
+    expected = stats.ttest_rel(ours, theirs).pvalue
+    assert t_test(ours - theirs) == pytest.approx(expected)
+
+
 @pytest.mark.parametrize(
     ('low', 'high', 'excluded'),
     [(0.1, 0.5, True), (-0.5, -0.1, True), (-0.1, 0.1, False), (0.0, 0.2, False)],
@@ -108,6 +128,19 @@ def test_one_image_says_nothing():
     pair = noisy_pair(np.random.default_rng(4), 1, 2.0)
     assert jackknife_interval(*pair) == (-np.inf, np.inf)
     assert not jackknife_interval(*pair).excludes_zero()
+    assert permutation_p_value(*pair) == 1.0
+
+
+@pytest.mark.filterwarnings('error')
+@pytest.mark.parametrize('labelled', [0, 1])
+def test_images_without_labels_say_nothing(labelled):
+    rng = np.random.default_rng(5)
+    row, reference = counts(rng, 0.6), counts(rng, 0.5)
+    for counted in (row, reference):
+        counted.union[:, labelled:] = counted.intersection[:, labelled:] = 0
+    assert jackknife_interval(row, reference) == (-np.inf, np.inf)
+    assert permutation_p_value(row, reference) == 1.0
+    assert uncorrelated_length(row, reference) == 1
 
 
 def test_a_class_of_one_image_is_left_out_with_it():

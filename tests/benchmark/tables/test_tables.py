@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cfcontra_mm.benchmark import Column, Row, Study
+from cfcontra_mm.benchmark import Column, Development, Row, Study
 from cfcontra_mm.benchmark.results import Result
+from cfcontra_mm.benchmark.study import TunedRow
 from cfcontra_mm.benchmark.tables import summary
 from cfcontra_mm.benchmark.tables.comparisons import ImageTest
 from cfcontra_mm.benchmark.tables.formats import (
@@ -111,14 +112,17 @@ def test_no_gap_is_not_divided_by():
 
 
 TESTED = replace(STUDY, reference='source')
+# Half of the interval over two seeds of a difference that is always the same: 12.706205
+# is the quantile, and both figures are rounded to 0.01.
+LEAST = 12.706205 * 0.01 / math.sqrt(12)
 
 
 def test_differences_are_paired_by_seed():
     source, method, _ = make_table([0, 1], study=TESTED).rows
     assert source.difference is None
-    assert method.difference == Difference(
-        10.0, Interval(10.0, 10.0), seeds=2, p_over_seeds=0.0
-    )
+    assert method.difference.mean == 10.0
+    assert method.difference.over_seeds == pytest.approx((10 - LEAST, 10 + LEAST))
+    assert method.difference.p_over_seeds == pytest.approx(0.000183, abs=1e-6)
     assert not method.difference.significant
     one = make_table([0], study=TESTED).rows[1]
     assert one.difference == Difference(10.0, None)
@@ -173,7 +177,8 @@ def test_p_values_are_adjusted_for_the_rows_of_the_table(tmp_path):
     raw = [tested[name].over_images.p_value for name in ('method', 'oracle')]
     assert raw == [pytest.approx(2 / 256)] * 2
     assert tested['method'].p_adjusted == pytest.approx(2 * 2 / 256)
-    assert tested['method'].significant
+    assert replace(tested['method'], seeds=3).significant
+    assert not tested['method'].significant  # of two seeds
     row = list(csv.DictReader(io.StringIO(csv_table(table))))[1]
     assert (row['p over images'], row['blocks']) == ('0.0078125', '8')
     assert row['p (Holm)'] == '0.015625'
@@ -186,7 +191,10 @@ def test_a_row_that_shares_its_runs_with_the_reference_is_no_test(tmp_path):
     assert oracle.over_images.p_value == pytest.approx(2 / 256)
     # The larger one: over two seeds.
     assert oracle.p_adjusted == oracle.p_over_seeds > 2 / 256
-    assert 'adjusted for 1 rows' in table.caption()
+    assert 'over seeds (paired t-test)\n' in table.caption()
+    assert 'adjusted for' not in table.caption()
+    alone = make_table([0, 1], on_images(tmp_path, 8, leads=(0, 0, 0)), TESTED)
+    assert 'p (Holm):' not in alone.caption()
 
 
 @pytest.mark.parametrize('given', [None, 4])
@@ -201,12 +209,29 @@ def test_all_rows_are_tested_on_the_same_blocks(tmp_path, given):
     study = replace(TESTED, block_length=given)
     table = make_table([0, 1], found, study)
     tests = [row.difference.over_images for row in table.rows if row.difference]
-    length = given or 10
+    length = given or 40 // 6
     assert {test.block_length for test in tests} == {length}
-    assert {test.blocks for test in tests} == {40 // length}
-    assert f'over {40 // length} jackknifed blocks of {length} ' in table.caption()
+    blocks = round(40 / length)
+    assert {test.blocks for test in tests} == {blocks}
+    assert f'over {blocks} jackknifed blocks of {length} ' in table.caption()
+    # Seven blocks have 128 swaps, and two rows are tested: 2 * 2 / 128 is below 0.05.
+    assert 'it cannot be below' not in table.caption()
+
+
+def test_what_few_blocks_can_show_is_said(tmp_path):
+    study = replace(TESTED, block_length=2)
+    caption = make_table([0, 1], on_images(tmp_path, 8), study).caption()
     # Four blocks have 16 swaps, and two rows are tested: 2 * 2 / 16.
-    assert ('it cannot be below 0.25' in table.caption()) is (given is None)
+    assert 'adjusted for 2 rows; it cannot be below 0.25' in caption
+
+
+def test_one_seed_is_not_explained_by_seeds(tmp_path):
+    table = make_table([0], on_images(tmp_path, 8), TESTED)
+    for caption in (table.caption(), table.short_caption()):
+        assert 'seeds' not in caption
+        assert '*' not in caption
+    assert 'p (Holm): p over images (paired permutation test), adj' in table.caption()
+    assert 'Δ with 95 % CI over images' in table.short_caption()
 
 
 @pytest.mark.parametrize(
@@ -221,8 +246,9 @@ def test_all_rows_are_tested_on_the_same_blocks(tmp_path, given):
         ((0.1, 2), (0.1, 2), 0.04, 4, False),
         ((1.1, 3.2), (0.1, 2), 0.04, 4, True),
         ((1.0, 3.2), (0.1, 2), 0.04, 4, False),
-        ((-3.2, -1.1), (-2, -0.1), 0.04, 2, True),
-        ((-3.2, -1.0), (-2, -0.1), 0.04, 2, False),
+        ((-3.2, -1.1), (-2, -0.1), 0.04, 3, True),
+        ((-3.2, -1.0), (-2, -0.1), 0.04, 3, False),
+        ((8.1, 8.2), (2, 3), 0.001, 2, False),
         (None, (0.1, 2), 0.04, 1, False),
         ((0.1, 2), None, None, 5, False),
         ((0.1, 2), (0.1, 2), None, 5, False),
@@ -239,16 +265,17 @@ def test_a_mark_needs_images_and_seeds(
 
 def test_a_difference_on_paper(monkeypatch):
     test = ImageTest(Interval(9.04, 11.0), 0.0041, 5, 20)
-    tested = Difference(10.0, Interval(8.0, 12.0), test, 0.0123, seeds=2)
+    tested = Difference(10.0, Interval(8.0, 12.0), test, 0.0123, seeds=3)
     monkeypatch.setattr(summary, '_differences', lambda *_: {'method': tested})
-    table = make_table([0, 1], study=TESTED)
+    found = results() | {(name, 2): found for (name, _), found in results().items()}
+    table = make_table([0, 1, 2], found, TESTED)
     heading, _, source, method, _ = rows_of(markdown_table(table))
-    assert heading[7:] == [
+    assert heading[6:] == [
         *('Δ source', '95 % CI over images', '95 % CI over seeds'),
         *('p (Holm)', 'mIoU by seed'),
     ]
-    assert method[7:11] == ['+10.0*', '[+9.0, +11.0]', '[+8.0, +12.0]', '0.012']
-    assert source[7:11] == ['-'] * 4
+    assert method[6:10] == ['+10.0*', '[+9.0, +11.0]', '[+8.0, +12.0]', '0.012']
+    assert source[6:10] == ['-'] * 4
     caption = table.caption()
     assert '*: significant over images and seeds' in caption
     assert 'fewer than 5 seeds' in caption
@@ -260,12 +287,15 @@ def test_a_difference_on_paper(monkeypatch):
 
 
 def test_the_short_table_is_explained_in_words_of_the_field():
-    table = make_table([0, 1], study=TESTED)
+    found = results() | {(name, 2): found for (name, _), found in results().items()}
+    table = make_table([0, 1, 2], found, TESTED)
     assert table.short_caption().splitlines() == [
-        'mIoU in percent; mean ± std over 2 seeds; Δ with 95 % CI; * significant over '
+        'mIoU in percent; mean ± std over 3 seeds; Δ with 95 % CI; * significant over '
         'images and seeds',
         'mIoU under running statistics',
     ]
+    two = make_table([0, 1], study=TESTED)
+    assert 'significant' not in two.caption() + two.short_caption()
     assert make_table([0]).short_caption().splitlines()[0] == 'mIoU in percent'
 
 
@@ -444,6 +474,8 @@ def test_csv():
         'mIoU std': '2.82843',
         'mIoU t low': '6.58759',
         'mIoU t high': '57.4124',
+        'running statistics': '32',
+        'running statistics std': '2.82843',
         'gain': '10',
         'mIoU seed 0': '30',
         'mIoU seed 1': '34',
@@ -492,7 +524,7 @@ def test_nan_is_shown_as_such_everywhere(seeds):
     found = results()
     found['method', 0] = result(NAN, 20.0, final={'loss': NAN})
     columns = (Column('loss', 'loss'), Column('absent', 'nothing'))
-    study = replace(TESTED, columns=columns)
+    study = replace(STUDY, reference='oracle', columns=columns)
     table = make_table(seeds, found, study)
     heading, _, _, cells, _ = rows_of(markdown_table(table))
     shown = dict(zip(heading, cells, strict=True))
@@ -500,7 +532,7 @@ def test_nan_is_shown_as_such_everywhere(seeds):
     assert (shown['road'], shown['gain']) == ('nan', 'nan')
     assert shown['mIoU'] == f'nan{spread}'
     assert (shown['sidewalk'], shown['absent']) == ('21.5' if spread else '20.0', '-')
-    assert shown['Δ source'] == 'nan'
+    assert shown['Δ oracle'] == 'nan'
     assert shown['loss'] == ('-' if spread else 'nan')  # the other seed logged none
     row = list(csv.DictReader(io.StringIO(csv_table(table))))[1]
     assert (row['mIoU'], row['road'], row['gain']) == ('nan', 'nan', 'nan')
@@ -594,6 +626,34 @@ def test_terms_that_do_nothing_are_marked():
     assert r'method$^\circ$' in latex_table(table)
     assert csv_table(table).splitlines()[2].startswith('method,')
     assert '°' in table.short_caption()
+
+
+@pytest.mark.parametrize(('weight', 'marked'), [(0.0, False), (0.001, True)])
+def test_a_term_without_effect_is_marked_unless_its_weight_is_zero(weight, marked):
+    losses = {'decode': {'loss_weight': weight}, 'auxiliary': {'loss_weight': 0.0}}
+    head = {'loss_decode': {'loss_weight': 1.0}}
+    model = {'type': 'MinEnt', 'decode_head': head, 'loss_entropy': losses}
+    line = {'resolved_config': {'model': model}} | shares(entropy=0.0)
+    table = noted({('method', 0): line, ('method', 1): line})
+    assert bool(table.rows[1].weak_terms) is marked
+
+
+def test_where_settings_were_chosen_is_said():
+    searched = Row('MinEnt, selected', 'm.py')
+    tuned = TunedRow('tuned', 'm.py', of='method')
+    free = TunedRow('free', 'm.py', of='method', score='target/density')
+    place = Development('elsewhere', label_free='target/density')
+    study = replace(STUDY, rows=(*STUDY.rows, searched, tuned), development=place)
+    said = 'tuned: by mIoU on the validation images of elsewhere'
+    assert make_table([0], study=study).notes() == [said]
+    study = replace(study, rows=(*study.rows, free))
+    (note,) = make_table([0], study=study).notes()
+    assert note == (
+        f'{said}; selected without labels: by target/density on those images, which '
+        "are the development pair's target and not the table's"
+    )
+    assert note in make_table([0], study=study).short_caption()
+    assert make_table([0], study=replace(STUDY, development=place)).notes() == []
 
 
 def test_remarks_stand_below_every_table():
