@@ -64,7 +64,7 @@ def test_planted_leftovers_are_those_of_studies(shipped):
     assert ' finished ' in listed(INTERRUPTED)
     assert ' resumable ' in listed(INTERRUPTED)
     assert ' new ' not in listed(INTERRUPTED)
-    with pytest.raises(InputError, match=r'result\.json: not a result'):
+    with pytest.raises(InputError, match=r'results\.jsonl:1: '):
         listed(DAMAGED)
     with pytest.raises(InputError, match='data: is there; plant in a clean clone'):
         plant()

@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from helpers import begin_centers, build_method, random_batch, tiny_config
+from helpers import (
+    begin_centers,
+    build_method,
+    grid_place,
+    random_batch,
+    tiny_config,
+)
 from torch.nn.functional import normalize
 
 from cfcontra_mm.analysis import features as module
@@ -54,8 +60,8 @@ def by_hand(model, dataset):
             maps = model.projection_head(maps)
         label = item['data_samples'].gt_sem_seg.data[0]
         (height, width), (h, w) = label.shape, maps.shape[2:]
-        rows_at = [y * height // h for y in range(h)]
-        label = label[rows_at][:, [x * width // w for x in range(w)]]
+        label = label[[grid_place(y, h, height) for y in range(h)]]
+        label = label[:, [grid_place(x, w, width) for x in range(w)]]
         for y, x in (label != 255).nonzero().tolist():
             rows.append(normalize(maps[0, :, y, x], dim=0).detach().numpy())
             labels.append(int(label[y, x]))

@@ -43,7 +43,7 @@ def test_the_next_batches_of_the_training(folder, toystreets, tmp_path):
 
 @pytest.fixture(scope='module')
 def trained(toystreets, tmp_path_factory):
-    """Checkpoint of source-only; its batch normalisation uses running statistics."""
+    """Checkpoint of source-only; its training normalises by running statistics."""
     folder = tmp_path_factory.mktemp('trained')
     options = {'model.backbone.norm_eval': True}
     job = (case_of('source_only'), str(toystreets), str(folder), options)
@@ -53,10 +53,10 @@ def trained(toystreets, tmp_path_factory):
 
 def with_statistics_doubled(path, to, both=False):
     state = torch.load(path, weights_only=False)
-    own = state['state_dict']
-    running = {k: v.clone() for k, v in own.items() if 'running_' in k}
+    running, own = state.pop('running_statistics'), state['state_dict']
     for name, value in running.items():
         own[name] = 2 * value
+    assert running
     more = dict(running_statistics=running) if both else {}
     torch.save(state | more, to)
     return to

@@ -64,6 +64,8 @@ def test_commands_follow_what_is_on_disk(tmp_path):
         str(run.work_dir / 'test'),
         '--out',
         str(run.work_dir / 'predictions'),
+        '--statistics',
+        'both',
     ]
     run.work_dir.mkdir()
     checkpoint(run, 10)
