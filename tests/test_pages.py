@@ -33,8 +33,8 @@ def page_id(path):
 
 
 def test_there_are_results():
-    assert ROOT / 'docs/results/toystreets/results.jsonl' in RESULTS
-    assert '<!-- from docs/results/toystreets/table_short.md -->' in readme()
+    assert ROOT / 'docs/results/demo_toystreets/results.jsonl' in RESULTS
+    assert '<!-- from docs/results/demo_toystreets/table_short.md -->' in readme()
 
 
 def readme():

@@ -1,5 +1,4 @@
 # Every method, the ablation of CFContra and the bars on ToyStreets, with three seeds.
-# The weights of a row with `search` are also chosen on the development pair.
 _base_ = './demo_toystreets.py'
 study = dict(
     name='toystreets',
@@ -15,53 +14,36 @@ study = dict(
             name='MinEnt',
             config='configs/minent/deeplabv2_r18_toystreets.py',
             control=True,
-            search={'model.loss_entropy': (0.1, 1000.0)},
         ),
         dict(
             name='AdaptSegNet',
             config='configs/adaptsegnet/deeplabv2_r18_toystreets.py',
-            search={'model.loss_adversarial': (0.1, 1000.0)},
         ),
         dict(
             name='AdvEnt',
             config='configs/advent/deeplabv2_r18_toystreets.py',
-            search={'model.loss_adversarial': (0.1, 1000.0)},
         ),
         dict(
             name='CLAN',
             config='configs/clan/deeplabv2_r18_toystreets.py',
-            search={
-                'model.loss_adversarial': (0.1, 1000.0),
-                'model.loss_discrepancy': (0.1, 10.0),
-            },
         ),
         dict(
             name='DACS',
             config='configs/dacs/deeplabv2_r18_toystreets.py',
-            search={'model.threshold': (0.5, 0.99)},
         ),
         dict(
             name='MinEnt + style',
             config='configs/ablation/toystreets_2_minent_style.py',
             needs=['translation'],
-            search={'model.loss_entropy': (0.1, 1000.0)},
         ),
         dict(
             name='MinEnt + contrast',
             config='configs/ablation/toystreets_3_minent_contrast.py',
-            search={
-                'model.loss_entropy': (0.1, 1000.0),
-                'model.loss_contrast': (1.0, 1000.0),
-            },
         ),
         dict(
             name='CFContra',
             config='configs/cfcontra/deeplabv2_r18_toystreets.py',
             needs=['translation'],
-            search={
-                'model.loss_entropy': (0.1, 1000.0),
-                'model.loss_contrast': (1.0, 1000.0),
-            },
         ),
         dict(
             name='1/16 of the labels',

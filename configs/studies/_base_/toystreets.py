@@ -2,10 +2,6 @@
 study = dict(
     network='deeplabv2_r18',
     pair='toystreets',
-    # Where weights are chosen: other streets, seen by another camera.
-    development=dict(
-        pair='toystreets_development', trials=6, label_free='target/information'
-    ),
     preparations=[
         dict(name='style encoder', train='configs/adain/encoder_toystreets.py'),
         dict(

@@ -526,7 +526,7 @@ def test_the_full_study_has_every_method_on_the_demos_data():
         for name in ('demo_toystreets', 'toystreets')
     )
     assert (full.data, full.preparations) == (demo.data, demo.preparations)
-    plain = {replace(row, search={}, control=False) for row in full.rows}
+    plain = {replace(row, control=False) for row in full.rows}
     assert set(demo.rows) <= plain
     configs = (REPOSITORY / 'configs').glob('[!_]*/deeplabv2_r18_toystreets*.py')
     configs = [path for path in configs if 'on-the-fly' not in path.name]

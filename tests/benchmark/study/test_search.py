@@ -1,7 +1,6 @@
 """Rows that follow from others: controls, trials, and the rows that they choose."""
 
 import os
-import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -40,9 +39,6 @@ study = dict(
 def study(shipped, tmp_path):
     """Writes a study beside the shipped parts of pairs, with a text replaced."""
     shutil.copytree(ROOT / 'configs/studies/_base_', tmp_path / '_base_')
-    base = tmp_path / '_base_' / 'toystreets.py'
-    own = re.compile(r'    development=dict\(.*?\n    \),\n', re.DOTALL)
-    base.write_text(own.sub('', base.read_text()))
 
     def write(old='', new=''):
         assert old in STUDY
