@@ -57,7 +57,7 @@ def test_committed_tables_are_made_of_the_committed_results(path, tmp_path):
         assert (out / name).read_text() == (path.parent / name).read_text(), name
 
 
-def results_folder(tmp_path, name='table6_heads_toystreets', **changes):
+def results_folder(tmp_path, name='demo_toystreets', **changes):
     """A copy of committed results; each line is changed in these fields."""
     out = tmp_path / name
     shutil.copytree(ROOT / 'docs' / 'results' / name, out)
@@ -87,7 +87,7 @@ def test_a_table_of_rows_that_were_not_made_alike_is_refused(tmp_path):
     with pytest.raises(InputError) as caught:
         FILL_IN['make_all'](tmp_path, [])
     refusal = str(caught.value)
-    said = '(shared sources: d2 (no head seed 0), d1 (no head seed 1, no head seed 2, '
+    said = '(shared sources: d2 (source-only), d1 (source-only + target statistics, '
     assert refusal.startswith(f'{out}: its rows differ in what they must share {said}')
     assert refusal.endswith(f'committed sources, or add --mixed {out.name}')
     assert {path: path.read_bytes() for path in out.glob('*.*')} == before
@@ -118,12 +118,10 @@ def test_a_table_with_rows_that_were_not_run_is_refused(tmp_path):
     path = out / 'results.jsonl'
     _, *others = path.read_text().splitlines()
     path.write_text(''.join(f'{line}\n' for line in others))
-    with pytest.raises(
-        InputError, match=r'\(not run: no head seed 0\); .* --mixed table6'
-    ):
+    with pytest.raises(InputError, match=r'\(not run: source-only\); .* --mixed demo'):
         FILL_IN['make_tables'](out)
     FILL_IN['make_tables'](out, mixed=True)
-    assert 'not run: no head seed 0' in (out / 'table.txt').read_text()
+    assert 'not run: source-only' in (out / 'table.txt').read_text()
 
 
 def test_a_figure_that_is_not_of_its_counts_is_refused_in_any_case(tmp_path):
@@ -133,7 +131,9 @@ def test_a_figure_that_is_not_of_its_counts_is_refused_in_any_case(tmp_path):
     out = results_folder(
         tmp_path, shared_sources=lambda number: 'd1', git=clean, metrics=other
     )
-    with pytest.raises(InputError, match=r'no head seed 0, .*: mIoU is 99\.00, but '):
+    with pytest.raises(
+        InputError, match=r'source-only seed 0, .*: mIoU is 99\.00, '
+    ):
         FILL_IN['make_tables'](out, mixed=True)
 
 
