@@ -131,9 +131,7 @@ def test_a_figure_that_is_not_of_its_counts_is_refused_in_any_case(tmp_path):
     out = results_folder(
         tmp_path, shared_sources=lambda number: 'd1', git=clean, metrics=other
     )
-    with pytest.raises(
-        InputError, match=r'source-only seed 0, .*: mIoU is 99\.00, '
-    ):
+    with pytest.raises(InputError, match=r'source-only seed 0, .*: mIoU is 99\.00, '):
         FILL_IN['make_tables'](out, mixed=True)
 
 
