@@ -15,6 +15,7 @@ from cfcontra_mm.benchmark.tables.selections import (
     selection_caption,
     selection_cells,
 )
+from cfcontra_mm.benchmark.tables.summary import compared_with
 from cfcontra_mm.files import write_whole
 
 from .charts import bars
@@ -91,21 +92,24 @@ def _published(found: Table) -> str:
 def _gains(found: Table) -> str:
     """Show the gain in IoU of every class over the baseline, one chart per row."""
     done = {row.name: row for row in found.rows if row.status == 'done'}
-    baseline = done.pop(found.study.baseline, None) if found.study.baseline else None
-    if not baseline or not done:
+    # All under the treatment of the baseline.
+    compared = compared_with(found.study.baseline, done)
+    baseline = compared.pop(found.study.baseline or '', None)
+    if not baseline or not compared:
         return ''
     gains = {
         name: _differences(row.class_ious, baseline.class_ious)
-        for name, row in done.items()
+        for name, row in compared.items()
     }
     adapted = [name for name in gains if name != found.study.oracle] or [*gains]
     numbers = (v for g in gains.values() for v in g.values() if not math.isnan(v))
     limit = max(map(abs, numbers), default=0.0)
-    note = f'Gain in IoU over {baseline.name} in percentage points, mean over seeds.'
+    lower = found.study.baseline
+    note = f'Gain in IoU over {lower} in percentage points, mean over seeds.'
     charts = (
         details(
             f'{name}: {done[name].gain:+.1f} mIoU',
-            bars(values, limit, f'Gain of {name} over {baseline.name}', signed=True),
+            bars(values, limit, f'Gain of {name} over {lower}', signed=True),
             is_open=name == adapted[-1],
         )
         for name, values in gains.items()

@@ -297,7 +297,10 @@ def _gain_cell(row: Summary) -> str:
 
 
 def _gap_cell(row: Summary) -> str:
-    return '-' if row.gap_closed is None else f'{row.gap_closed:.0f} %'
+    if row.gap_closed is None:
+        return '-'
+    text = f'{row.gap_closed:.0f} %'
+    return '0 %' if text == '-0 %' else text
 
 
 def _figure_cell(column: Column, row: Summary) -> str:

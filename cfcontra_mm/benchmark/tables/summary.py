@@ -195,7 +195,9 @@ def _summarize_row(
         return summary
     return replace(
         summary,
-        class_ious=_mean_by_class([_class_ious(study, r) for r in done.values()]),
+        class_ious=_mean_by_class(
+            [_class_ious(study, r.metrics) for r in done.values()]
+        ),
         columns={
             column.name: _figure(column, done.values()) for column in study.columns
         },
@@ -223,6 +225,7 @@ def _measurement(
     return Measurement(
         tuple(table_miou(study, seed) for seed in metrics),
         tuple(files) if len(files) == len(results) else (),
+        _mean_by_class([_class_ious(study, seed) for seed in metrics]),
     )
 
 
@@ -248,11 +251,9 @@ def _is_outdated(study: Study, row: Row, seed: int, result: Result) -> bool:
     return noted is not None and noted != now
 
 
-def _class_ious(study: Study, result: Result) -> dict[str, float]:
-    return {
-        name: _class_iou(result.metrics, name)
-        for name in study.classes or result.class_ious()
-    }
+def _class_ious(study: Study, metrics: Mapping[str, float]) -> dict[str, float]:
+    known = [key.removeprefix('IoU.') for key in metrics if key.startswith('IoU.')]
+    return {name: _class_iou(metrics, name) for name in study.classes or known}
 
 
 def table_miou(study: Study, metrics: Mapping[str, float]) -> float:

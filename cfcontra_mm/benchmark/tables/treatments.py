@@ -28,10 +28,12 @@ class Measurement:
     Args:
         mious: mIoU in percent of each seed.
         files: Files of the pixel counts, one per seed; empty if one is missing.
+        class_ious: IoU of every class, mean over seeds, None if a seed has none.
     """
 
     mious: tuple[float, ...]
     files: tuple[Path, ...] = ()
+    class_ious: Mapping[str, float | None] = field(default_factory=dict, compare=False)
 
     @property
     def mean(self) -> float:
