@@ -20,6 +20,7 @@ from cfcontra_mm.benchmark import (
 )
 from cfcontra_mm.benchmark.results import Result, read_results
 from cfcontra_mm.benchmark.results.alike import differences, grouped
+from cfcontra_mm.benchmark.study.load import DEVELOPMENT
 from cfcontra_mm.benchmark.tables.recount import check_counts
 from cfcontra_mm.command_line import ArgumentParser, command_line
 from cfcontra_mm.errors import InputError
@@ -28,7 +29,6 @@ ROOT = Path(__file__).parents[1]
 STUDIES = ROOT / 'configs' / 'studies'
 PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
 MIXED = 'the rows of this table were not made alike; '
-DEVELOPMENT = '_development'  # ends the folder of a study's trials
 BLOCK = re.compile(r'<!-- from (\S+) -->\n.*?<!-- end -->', re.DOTALL)
 
 

@@ -95,6 +95,14 @@ def check_weights(
         raise _mismatch(name, difference)
 
 
+def segmentor_of(runner: Runner) -> nn.Module:
+    """Return the model, without the wrapper of ranks or of augmented tests."""
+    model = runner.model
+    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+        model = model.module
+    return model
+
+
 def check_finite(state_dict: Mapping[str, Tensor], name: str) -> None:
     """Make sure that weights are finite.
 
@@ -259,10 +267,8 @@ class AtomicCheckpointHook(CheckpointHook):
         if runner._resume:
             self._check_images(runner, checkpoint)
             _check_optimizer(runner, checkpoint)
-        model = runner.model
-        while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
-            model = model.module
-        check_weights(model, weights_of(checkpoint), runner._load_from or 'checkpoint')
+        model, name = segmentor_of(runner), runner._load_from or 'checkpoint'
+        check_weights(model, weights_of(checkpoint), name)
 
     def _check_images(self, runner: Runner, checkpoint: dict) -> None:
         """Refuse to resume on other images, wherever they are."""

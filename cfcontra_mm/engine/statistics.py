@@ -14,9 +14,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.evaluator import Evaluator
 from mmengine.hooks import EMAHook, Hook
 from mmengine.logging import print_log
-from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner
-from mmseg.models import BaseSegmentor
 from mmseg.registry import DATASETS, HOOKS
 from torch.utils.data import ConcatDataset, DataLoader
 
@@ -33,7 +31,7 @@ from cfcontra_mm.models.normalisation import (
 )
 from cfcontra_mm.models.weights import RUNNING
 
-from .checkpoints import PREDICTING
+from .checkpoints import PREDICTING, segmentor_of
 
 TREATMENTS = ('target', 'running')
 """Statistics under which a network can be tested."""
@@ -109,7 +107,7 @@ class StatisticsHook(Hook):
 
     def before_val(self, runner: Runner) -> None:
         """Set the statistics of the test."""
-        self._running = running_statistics(_segmentor(runner))
+        self._running = running_statistics(segmentor_of(runner))
         self._set(runner, self.statistics)
 
     def after_val(self, runner: Runner) -> None:
@@ -151,14 +149,14 @@ class StatisticsHook(Hook):
     def _set(self, runner: Runner, statistics: str) -> None:
         of_target = statistics == 'target'
         found = self._of_target(runner) if of_target else self._running
-        set_statistics(_segmentor(runner), found)
+        set_statistics(segmentor_of(runner), found)
 
     def _of_target(self, runner: Runner) -> Statistics:
         """Return the estimate for the present weights, made at most once."""
         if self._estimate is None:
             with keep_random_state():
                 batches = self._batches(runner)
-                self._estimate = estimate_statistics(_segmentor(runner), batches)
+                self._estimate = estimate_statistics(segmentor_of(runner), batches)
         return self._estimate
 
     def _batches(self, runner: Runner) -> Iterator[dict]:
@@ -184,7 +182,7 @@ class StatisticsHook(Hook):
             InputError: There are none, or the weights of a test are not those trained.
         """
         needed = self.compare or self.statistics == 'target'
-        if not needed or not batch_norms(_segmentor(runner)):
+        if not needed or not batch_norms(segmentor_of(runner)):
             return
         if any(isinstance(hook, EMAHook) for hook in runner.hooks):
             raise InputError(
@@ -249,17 +247,11 @@ def target_images(cfg: Config) -> ConcatDataset:
     return ConcatDataset(datasets)
 
 
-def _segmentor(runner: Runner) -> BaseSegmentor:
-    """Return the segmentor, without the wrapper of ranks or of augmented tests."""
-    model = runner.model
-    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
-        model = model.module
-    return model
-
-
 def _layers(runner: Runner) -> int:
     """Return the number of normalisation layers that a prediction depends on."""
-    return sum(name.startswith(PREDICTING) for name in batch_norms(_segmentor(runner)))
+    return sum(
+        name.startswith(PREDICTING) for name in batch_norms(segmentor_of(runner))
+    )
 
 
 def _measure(runner: Runner, prefix: str) -> dict[str, float]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any, TypeVar
 
+from cfcontra_mm.config.checks import present_value
 from cfcontra_mm.config.parts import NETWORK_PARTS
 
 from .results_file import Result
@@ -105,9 +106,9 @@ def _numbers_of_source(line: Mapping[str, Any]) -> list[str | None]:
     settings = line.get('resolved_config')
     if settings is None:
         return [None]
-    source = _setting(settings, 'train_dataloader.dataset.source')
-    target = _setting(settings, 'train_dataloader.dataset.target')
-    number = _setting(settings, 'train_dataloader.sampler.per_domain.source')
+    source = present_value(settings, 'train_dataloader.dataset.source')
+    target = present_value(settings, 'train_dataloader.dataset.target')
+    number = present_value(settings, 'train_dataloader.sampler.per_domain.source')
     if (
         isinstance(number, list)
         and len(number) == 2
@@ -118,7 +119,7 @@ def _numbers_of_source(line: Mapping[str, Any]) -> list[str | None]:
 
 
 def _place(dataset: Mapping[str, Any]) -> tuple[Any, Any]:
-    return dataset.get('data_root'), _setting(dataset, 'data_prefix.img_path')
+    return dataset.get('data_root'), present_value(dataset, 'data_prefix.img_path')
 
 
 def _by_row(
@@ -142,7 +143,7 @@ def _aspects(line: Mapping[str, Any]) -> dict[str, str | None]:
     protocol = {
         key: None
         if settings is None
-        else json.dumps(_setting(settings, key), sort_keys=True)
+        else json.dumps(present_value(settings, key), sort_keys=True)
         for key in PROTOCOL
     }
     found = {
@@ -175,12 +176,6 @@ def _parts(settings: Mapping[str, Any] | None) -> dict[str, str | None]:
     if head := model.get('auxiliary_head'):
         parts['auxiliary head'] = head
     return {name: json.dumps(part, sort_keys=True) for name, part in parts.items()}
-
-
-def _setting(settings: Any, key: str) -> Any:
-    for name in key.split('.'):
-        settings = settings.get(name) if isinstance(settings, Mapping) else None
-    return settings
 
 
 def _listed(groups: Mapping[str | None, Iterable[str]]) -> str:
